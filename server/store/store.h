@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/store/store.h - what survives. Narrow and typed; no SQL here, and no backend's types.
+ *
+ * Writing: jobs go to one writer thread that runs many in one transaction and commits once (group commit). A job that fails is
+ * rolled back alone (savepoint); a commit that fails fails every job in it. done() is called after the commit is durable.
+ * Reading: any thread, on a snapshot of its own; never waits for the writer. */
+#ifndef POSTERN_STORE_STORE_H
+#define POSTERN_STORE_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "component/prop.h"
+#include "model/message.h"
+
+struct crypto_key;
+struct store;
+struct store_tx;                /* inside a transaction: the writer's, or a reader's snapshot */
+
+struct store_options {
+    const char *state_dir;
+    const struct crypto_key *key;       /* seals secrets; NULL: only for check and backup */
+    bool exclusive;             /* hold the directory's lock: the server; a second one is refused (ERR_CONFLICT, names the pid) */
+    int readers;                /* read connections kept, 0: default */
+};
+
+/* Opens or makes the database and brings it to this version's schema. Refuses a newer one, a read-only directory, a full disk,
+ * each with words that name the path. */
+int  store_open(struct store **ret, const struct store_options *options, struct err *err);
+void store_close(struct store *store);                  /* finishes what was submitted; NULL is fine */
+
+typedef int store_run(struct store_tx *tx, void *ctx, struct err *err);
+/* On the writer thread after commit (err NULL) or failure; must be quick and must not wait for the store. */
+typedef void store_done(void *ctx, const struct err *err);
+
+/* Never blocks on the disk. `alone`: everything before is committed and done() first, and the job has a transaction to itself,
+ * so it may read in-memory state that earlier jobs publish in done(). */
+void store_submit(struct store *store, store_run *run, store_done *done, void *ctx, bool alone);
+int  store_write(struct store *store, store_run *run, void *ctx, bool alone, struct err *err);     /* waits for the commit */
+int  store_read(struct store *store, store_run *run, void *ctx, struct err *err);
+
+/* Online, consistent copy; the target must not exist. */
+int store_backup(struct store *store, const char *file, struct err *err);
+int store_check(struct store *store, struct err *err);         /* integrity and foreign keys */
+int store_rekey(struct store *store, const struct crypto_key *fresh, struct err *err); /* seals every secret anew, one transaction */
+
+struct store_stats { uint64_t commits, jobs, failures; int64_t database_bytes, queued_jobs; };
+void store_stats(struct store *store, struct store_stats *ret);
+
+/* ---- components: one table per type, a column per stored property (snake_case) ---------------------------------- */
+/* Stored are the properties that are not READONLY, and those that are READONLY and PERSISTENT. Secrets go, sealed, into a table
+ * of their own. The key is the component's name (a user's name, a host:port, a SHA-256, …). */
+
+struct store_stamp { const char *by; int64_t at; };     /* who wrote it last, and when */
+
+int store_put(struct store_tx *tx, const struct component_type *type, const char *name, const void *component,
+              const struct store_stamp *stamp, struct err *err);                /* inserts or replaces */
+int store_put_state(struct store_tx *tx, const struct component_type *type, const char *name, const void *component,
+                    struct err *err);                                           /* only READONLY|PERSISTENT columns */
+int store_remove(struct store_tx *tx, const struct component_type *type, const char *name, struct err *err);   /* ERR_NOT_FOUND */
+int store_rename(struct store_tx *tx, const struct component_type *type, const char *from, const char *to, struct err *err);
+/* *ret belongs to the caller (component_free); ERR_NOT_FOUND. */
+int store_find(struct store_tx *tx, const struct component_type *type, const char *name, void **ret, struct err *err);
+/* In order of name; `component` belongs to the callee when it returns 0 (go on) or 1 (stop). */
+typedef int store_visit(const char *name, void *component, const struct store_stamp *stamp, void *ctx);
+int store_each(struct store_tx *tx, const struct component_type *type, const char *after, store_visit *visit, void *ctx,
+               struct err *err);
+
+/* ---- messages ------------------------------------------------------------------------------------------------- */
+
+struct store_idempotency { const char *user, *key; uint8_t digest[32]; };
+
+/* Adds with its recipients and raw bytes; sets message->seq. With an idempotency key already used: 1 and `*first` is the message of
+ * the first answer (the caller's) when the digest is the same; -1 ERR_INVALID "idempotency.mismatch" when not. */
+int store_message_add(struct store_tx *tx, struct message *message, struct str raw, const struct store_idempotency *once,
+                      struct message **first, struct err *err);
+int store_message_find(struct store_tx *tx, const char *id, struct message **ret, struct err *err);     /* with recipients */
+int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct err *err);
+
+struct store_message_filter {
+    const char *account;        /* NULL: any */
+    int direction, state;       /* -1: any */
+    const char *text;           /* part of subject, from or to; NULL: any */
+    const char *const *accounts;        /* a token's accounts, NULL-terminated; NULL: all */
+    int64_t before;             /* seq of the last item of the page before; 0: from the newest */
+    int limit;
+};
+/* Newest first; without recipients. `message` stays the caller's of the visit. The cost does not grow with the table: a search by
+ * `text` looks at a bounded number of rows and says in `*resume` where to go on (0: the end was reached). */
+typedef int store_message_visit(const struct message *message, void *ctx);
+int store_message_list(struct store_tx *tx, const struct store_message_filter *filter, store_message_visit *visit, void *ctx,
+                       int64_t *resume, struct err *err);
+
+/* Takes up to `max` due messages (queued or deferred, next_attempt <= now) of the account, oldest due first, marks them sending under a lease,
+ * counts the attempt, and gives them with recipients to `visit` (which owns them). */
+struct store_lease { const char *owner; int64_t until; };
+typedef int store_message_take(struct message *message, void *ctx);
+int store_message_claim(struct store_tx *tx, const char *account, const struct store_lease *lease, int64_t now, int max,
+                        store_message_take *visit, void *ctx, struct err *err);
+/* Writes state, next_attempt, finished_at, attempts, last_*, held_by_limit and each recipient's result; ends the lease. */
+int store_message_update(struct store_tx *tx, const struct message *message, struct err *err);
+int store_message_remove(struct store_tx *tx, int64_t seq, struct err *err);
+/* Every message in `sending` whose lease is not `owner`'s or ran out before `now`: to `visit`, which changes it with
+ * store_message_update. At start: what a killed process had under way. */
+int store_message_orphans(struct store_tx *tx, const char *owner, int64_t now, store_message_take *visit, void *ctx, struct err *err);
+
+struct store_message_counts { int64_t waiting, held, held_by_limit, due_next; /* earliest next_attempt of queued/deferred, 0 none */ };
+int store_message_counts(struct store_tx *tx, const char *account, struct store_message_counts *ret, struct err *err);
+/* Messages of the account in `from` become `to` with next_attempt `at`; answers how many. Only limit-held ones when `limit_only`. */
+int store_message_move(struct store_tx *tx, const char *account, enum message_state from, enum message_state to, int64_t at,
+                       bool limit_only, int64_t *changed, struct err *err);
+/* Removes up to `max` messages that were finished (or acknowledged) before `before`; answers how many. */
+int store_message_purge(struct store_tx *tx, const char *account, int64_t before, int max, int64_t *removed, struct err *err);
+int store_message_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err);
+
+/* ---- audit ---------------------------------------------------------------------------------------------------- */
+
+struct store_audit { int64_t seq, at; const char *who, *address, *action, *resource, *detail; /* detail: JSON or NULL */ };
+int store_audit_add(struct store_tx *tx, const struct store_audit *entry, struct err *err);
+typedef int store_audit_visit(const struct store_audit *entry, void *ctx);
+int store_audit_list(struct store_tx *tx, int64_t before, int limit, store_audit_visit *visit, void *ctx, struct err *err);
+
+#endif
