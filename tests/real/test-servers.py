@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: timeout=180
+"""The real servers that other tests stand on are themselves what those tests believe them to be."""
+
+import imaplib
+import os
+import poplib
+import smtplib
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import servers
+from pki import Pki
+from tap import diag, is_, main, ok
+
+servers.need_root()
+PASSWORD = servers.USERS["plant"]
+MESSAGE = "From: office@example.test\r\nTo: plant@example.test\r\nSubject: {}\r\n\r\nHello.\r\n"
+pki = Pki()
+root = pki.ca()
+first = pki.leaf(issuer=root)
+site = servers.Site(first)
+
+
+def trusting():
+    return ssl.create_default_context(cafile=root.cert)
+
+
+def openssl_fingerprint(port, *options):
+    """SHA-256 as a person gets it: openssl s_client, then openssl x509."""
+    shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options], input="QUIT\n",
+                           capture_output=True, text=True, timeout=30, check=False).stdout
+    printed = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=shown,
+                             capture_output=True, text=True, check=False).stdout
+    return printed.strip().partition("=")[2]
+
+
+def smtp_ports():
+    ports = site.postfix.ports
+    with smtplib.SMTP("127.0.0.1", ports["plain"], timeout=10) as plain:
+        plain.ehlo()
+        ok(not plain.has_extn("starttls"), "plain port: no STARTTLS offered")
+        plain.sendmail("office@example.test", ["plant@example.test"], MESSAGE.format("by plain"))
+    with smtplib.SMTP("localhost", ports["starttls"], timeout=10) as upgraded:
+        upgraded.ehlo()
+        ok(upgraded.has_extn("starttls") and not upgraded.has_extn("auth"), "STARTTLS port: AUTH only after TLS")
+        upgraded.starttls(context=trusting())
+        upgraded.ehlo()
+        ok({"PLAIN", "SCRAM-SHA-256"} <= set(upgraded.esmtp_features["auth"].split()), "mechanisms under TLS")
+        upgraded.login("plant", PASSWORD)
+        upgraded.sendmail("office@example.test", ["plant@example.test"], MESSAGE.format("by starttls"))
+    with smtplib.SMTP_SSL("localhost", ports["tls"], timeout=10, context=trusting()) as secure:
+        secure.login("plant@example.test", PASSWORD)
+        secure.sendmail("office@example.test", ["plant@example.test"], MESSAGE.format("by tls"))
+    for subject in ("by plain", "by starttls", "by tls"):
+        ok(site.dovecot.wait_for_message("plant", subject=subject), f"delivered: {subject}")
+
+
+def smtp_refusals():
+    with smtplib.SMTP_SSL("localhost", site.postfix.ports["tls"], timeout=10, context=trusting()) as secure:
+        secure.ehlo()
+        secure.mail("office@example.test")
+        is_(secure.rcpt("plant@example.test")[0], 550, "no password, no mail")
+        secure.rset()
+        try:
+            secure.login("plant", "wrong")
+            ok(False, "a wrong password is refused")
+        except smtplib.SMTPAuthenticationError as error:
+            is_(error.smtp_code, 535, "a wrong password is refused")
+        secure.login("office", servers.USERS["office"])
+        secure.mail("office@example.test")
+        is_([secure.rcpt(to)[0] for to in ("nobody@example.test", "x@elsewhere.test", "office@example.test")],
+            [550, 550, 250], "an unknown mailbox and another domain: 550; the known one: 250")
+
+
+def reading():
+    ports = site.dovecot.ports
+    with imaplib.IMAP4_SSL("localhost", ports["imaps"], ssl_context=trusting(), timeout=10) as imap:
+        imap.login("plant", PASSWORD)
+        is_(imap.select("INBOX")[1], [b"3"], "imaps: three messages")
+    with imaplib.IMAP4("localhost", ports["imap"], timeout=10) as imap:
+        imap.starttls(trusting())
+        imap.login("plant", PASSWORD)
+        is_(imap.status("INBOX", "(MESSAGES)")[0], "OK", "imap with STARTTLS")
+    pop = poplib.POP3_SSL("localhost", ports["pop3s"], context=trusting(), timeout=10)
+    pop.user("plant")
+    pop.pass_(PASSWORD)
+    is_(pop.stat()[0], 3, "pop3s: three messages")
+    pop.quit()
+    pop = poplib.POP3("localhost", ports["pop3"], timeout=10)
+    pop.stls(trusting())
+    pop.user("plant")
+    pop.pass_(PASSWORD)
+    is_(pop.stat()[0], 3, "pop3 with STLS")
+    pop.quit()
+
+
+def another_certificate():
+    ports = site.postfix.ports
+    is_(openssl_fingerprint(ports["tls"]), first.openssl_fingerprint(), "implicit TLS shows the certificate")
+    is_(openssl_fingerprint(ports["starttls"], "-starttls", "smtp"), first.openssl_fingerprint(), "STARTTLS too")
+    is_(first.openssl_fingerprint().replace(":", "").lower(), first.sha256, "one fingerprint, two ways to it")
+    own = pki.leaf()
+    site.replace_certificate(own)
+    is_(openssl_fingerprint(ports["tls"]), own.openssl_fingerprint(), "replaced: implicit TLS")
+    is_(openssl_fingerprint(ports["starttls"], "-starttls", "smtp"), own.openssl_fingerprint(), "replaced: STARTTLS")
+    is_(openssl_fingerprint(site.dovecot.ports["imaps"]), own.openssl_fingerprint(), "replaced: imaps")
+
+
+def left_behind():
+    sessions = [site.postfix.process.pid, site.dovecot.process.pid]
+    site.stop()
+    rest = [pid for session in sessions for pid in servers.session_processes(session)]
+    if not ok(not rest and not os.path.exists(site.folder), "stopped: no process, no file is left"):
+        diag(f"left: {rest}")
+
+
+try:
+    site.start()
+    main(smtp_ports, smtp_refusals, reading, another_certificate, left_behind)
+finally:
+    site.stop()
