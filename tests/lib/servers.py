@@ -126,7 +126,7 @@ class Server:
         except subprocess.TimeoutExpired:
             pass
         # Its children notice a little later, each in its own time.
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 0.5
         while session_processes(self.process.pid):
             for pid in session_processes(self.process.pid) if time.monotonic() > deadline else []:
                 end_process(pid)
