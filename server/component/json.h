@@ -28,6 +28,11 @@ json_t *prop_to_json(const struct prop *prop, const void *component);
 int prop_from_text(const struct prop *prop, void *component, const char *text, struct problems *problems);
 void prop_set_default(const struct prop *prop, void *component);
 
+/* The object of a PROP_VARIANT. `before` (or NULL) is the component whose secrets may survive; `merge`: absent members stay. */
+int component_variant_from_json(const struct prop *prop, void *component, const void *before, const json_t *value, bool merge,
+                                const char *pointer, struct problems *problems);
+json_t *component_variant_to_json(const struct prop *prop, const void *component, enum component_view view);
+
 /* Visits every secret, variants included; `path` is "emailAuthenticator.password". */
 typedef int secret_visit(const char *path, struct secret *secret, void *ctx);
 int component_each_secret(const struct component_type *type, void *component, secret_visit *visit, void *ctx);

@@ -33,7 +33,8 @@ enum prop_flags {
     PROP_READONLY = 1,  /* the server writes it; not configuration */
     PROP_REQUIRED = 2,  /* must be given at creation */
     PROP_OPERATOR = 4,  /* an operator may set it; everything else takes an administrator */
-    PROP_PERSISTENT = 8,        /* read-only, and kept over restarts in the type's state table */
+    PROP_PERSISTENT = 8,        /* with READONLY: kept over restarts; READONLY alone is worked out when asked for */
+    PROP_HIDDEN = 16,           /* stored, and in no JSON and no schema */
 };
 
 /* A write-only value: given itself, or by the name of a file in the credentials directory. */
@@ -112,9 +113,16 @@ void *component_new(const struct component_type *type);         /* every propert
 void *component_copy(const struct component_type *type, const void *from);
 void component_free(const struct component_type *type, void *component);       /* wipes secrets; NULL is fine */
 
+/* Makes the variant of `prop` a fresh one of `type`, at its defaults. */
+void variant_set(const struct prop *prop, void *component, const struct variant_type *type);
+
+/* Frees what the property holds; leaves it empty. */
+void prop_release(const struct prop *prop, void *component);
+
 const struct prop *prop_find(const struct prop *props, const char *name);
 #define PROP_VALUE(component, prop, ctype) ((ctype *)((char *)(component) + (prop)->at))
-#define PROP_VALUE_CONST(component, prop, ctype) ((const ctype *)((const char *)(component) + (prop)->at))
+#define PROP_VALUE_CONST(component, prop, ctype) \
+    ((const __typeof__(ctype) *)((const char *)(component) + (prop)->at))
 
 char *prop_column(const struct prop *prop);         /* snake_case; the caller frees */
 char *prop_title(const char *name);                 /* "useStartTls" -> "Use Start Tls"; the caller frees */
