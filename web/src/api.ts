@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way to the server. Everything is JSON under /api/v1 of the same origin; a refusal comes back as a Problem,
+// a server that can't be reached as Unreachable, and nothing else is thrown.
+
+export interface FieldError { pointer: string; code: string; detail: string }
+
+export class Problem extends Error {
+    constructor(
+        readonly status: number, readonly code: string, detail: string,
+        readonly errors: FieldError[] = [], readonly retryAfter: number | null = null,
+    ) {
+        super(detail);
+        this.name = "Problem";
+    }
+}
+
+export class Unreachable extends Error {
+    constructor() {
+        super("unreachable");
+        this.name = "Unreachable";
+    }
+}
+
+export interface Answer<T> { status: number; data: T; etag: string | null; location: string | null }
+
+export interface Options {
+    method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+    body?: unknown;             /* an object is sent as JSON, a string as it is with `type` */
+    type?: string;
+    ifMatch?: string | null;
+    timeout?: number;           /* ms */
+    signal?: AbortSignal;
+}
+
+const base = "/api/v1";
+let csrfToken = "";
+let whenSessionEnds: () => void = () => {};
+
+export function useToken(token: string): void { csrfToken = token; }
+export function onSessionEnd(handler: () => void): void { whenSessionEnds = handler; }
+
+function headersOf(options: Options): Headers {
+    const headers = new Headers({ Accept: "application/json, application/problem+json" });
+    const method = options.method ?? "GET";
+    if (options.body !== undefined)
+        headers.set("Content-Type", options.type ?? (method === "PATCH" ? "application/merge-patch+json" : "application/json"));
+    if (method !== "GET" && csrfToken)
+        headers.set("X-CSRF-Token", csrfToken);
+    if (options.ifMatch)
+        headers.set("If-Match", options.ifMatch);
+    return headers;
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+    let told: { code?: string; type?: string; title?: string; detail?: string; errors?: FieldError[] } = {};
+    try {
+        told = await response.json();
+    } catch {
+        /* not from Postern itself: a proxy, perhaps. The status says enough. */
+    }
+    const after = Number(response.headers.get("Retry-After"));
+    return new Problem(response.status, told.code ?? told.type ?? "", told.detail || told.title || response.statusText ||
+        String(response.status), told.errors ?? [], Number.isFinite(after) && after > 0 ? after : null);
+}
+
+export async function request<T>(path: string, options: Options = {}): Promise<Answer<T>> {
+    const deadline = AbortSignal.timeout(options.timeout ?? 15_000);
+    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    const body = options.body === undefined ? null
+        : typeof options.body === "string" ? options.body : JSON.stringify(options.body);
+    let response: Response;
+    let text = "";
+    try {
+        response = await fetch(base + path, {
+            method: options.method ?? "GET", headers: headersOf(options), body, signal,
+            credentials: "same-origin", cache: "no-cache", redirect: "error",
+        });
+        if (response.ok)
+            text = await response.text();
+    } catch (cause) {
+        if (options.signal?.aborted)
+            throw cause;
+        throw new Unreachable();
+    }
+    if (!response.ok) {
+        if (response.status === 401 && path !== "/session")
+            whenSessionEnds();
+        throw await problemOf(response);
+    }
+    return {
+        status: response.status,
+        data: (text ? JSON.parse(text) : null) as T,
+        etag: response.headers.get("ETag"),
+        location: response.headers.get("Location"),
+    };
+}
+
+export async function get<T>(path: string, options: Options = {}): Promise<T> {
+    return (await request<T>(path, options)).data;
+}
+
+export async function post<T>(path: string, body?: unknown, options: Options = {}): Promise<T> {
+    return (await request<T>(path, { ...options, method: "POST", ...(body === undefined ? {} : { body }) })).data;
+}
+
+/* One segment of a path. A colon may stand there, and an Allowed Hosts id is readable with it. */
+export function segment(text: string): string {
+    return encodeURIComponent(text).replace(/%3A/gi, ":");
+}
+
+export interface Page<T> { items: T[]; next: string | null }
+export type Role = "viewer" | "operator" | "admin";
+export interface Session { username: string; role: Role; csrfToken: string; mustChangePassword: boolean }
+export type State = "ok" | "down" | "fault" | "challenged" | "disabled" | "pending";
+export interface Status { state: State; cause?: string; code?: string; since?: string | null }
+export interface Node { name: string; type: string; path?: string; state?: State; cause?: string; children?: Node[] }
+export interface Warning { code: string; pointer: string; detail: string }
+
+export interface Step { name: string; ok: boolean; ms: number; detail?: string; code?: string; advice?: string }
+export interface Verification {
+    ok: boolean; steps: Step[]; tls?: Record<string, unknown> | null;
+    certificate?: Certificate | null; challenge?: AllowedHost | null;
+}
+
+export interface Certificate {
+    subject: string; issuer: string; sans: string[]; serial: string; notBefore: string; notAfter: string;
+    keyType: string; keyBits: number; signatureAlgorithm: string; sha256: string; spkiSha256: string; pem?: string;
+}
+export type Approval = "pending" | "approved" | "rejected" | "changed";
+export interface AllowedHost {
+    id: string; hostname: string; port: number; approval: Approval; reasons: string[]; accepts: string[];
+    certificate: Certificate | null; chain: Certificate[]; previous: Certificate | null; accounts: string[];
+    firstSeen: string | null; lastSeen: string | null; count: number; lastUsed: string | null;
+    expiresAt: string | null; note: string; approvedBy: string | null; approvedAt: string | null; redundant: boolean;
+}
+export interface TrustedCa { id: string; certificate: Certificate; names?: string[]; addedBy?: string; addedAt?: string | null }
+
+export interface Recipient {
+    address?: string; state: string; code?: number | null; enhancedCode?: string | null; text?: string | null;
+}
+export interface Message {
+    id: string; messageId?: string; account: string; direction: string; state: string; from: string;
+    to: string | string[]; subject: string; date: string; size?: number; recipients?: Recipient[];
+    attempts?: number; nextAttempt?: string | null; lastError?: string | null;
+}

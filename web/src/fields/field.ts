@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every field gets, and how a value reads where it isn't edited.
+import { enumTitle, variantOf, type Property, type Values } from "../schema";
+import { t } from "../texts";
+
+export interface FieldProps {
+    id: string;
+    property: Property;
+    value: unknown;
+    disabled: boolean;
+    invalid: boolean;
+    describedby: string | undefined;
+    /* For what is made of more than one value: the object around, where it stands, and what is wrong inside. */
+    siblings: Values;
+    stored: Values;
+    pointer: string;
+    errors: Record<string, string>;
+    onchange: (value: unknown) => void;
+}
+
+/* A value in words: "465", "true", "TLS 1.2", "Basic · plant". */
+export function display(property: Property, value: unknown): string {
+    if (value === undefined || value === null || value === "")
+        return t.sheet.empty;
+    switch (property.kind) {
+    case "boolean": return value ? t.boolean.true : t.boolean.false;
+    case "enum": return enumTitle(property.schema, value);
+    case "secret": return t.secret.set;
+    case "variant": return summary(property, value as Values);
+    case "list": return (value as unknown[]).join(", ") || t.common.none;
+    case "object": return JSON.stringify(value);
+    default: return String(value);
+    }
+}
+
+/* The variant's name and the first of its plain texts: enough to know it by. */
+export function summary(property: Property, value: Values): string {
+    const variant = variantOf(property.schema, value);
+    const by = property.schema["x-discriminator"] ?? "type";
+    const parts = [variant?.title ?? String(value[by] ?? "")];
+    for (const [name, s] of Object.entries(variant?.properties ?? {})) {
+        const own = value[name];
+        if (s["x-secret"]) {
+            if (own || value[`${name}Set`])
+                parts.push(`${(s.title ?? name).toLowerCase()} ${own ? t.secret.willBeSet : t.secret.set}`);
+        } else if (name !== by && !s.enum && typeof own === "string" && own !== "" && parts.length < 3) {
+            parts.push(own);
+        }
+    }
+    return parts.join(" · ");
+}
+
+/* A number beside its unit, in a form that says more: 432000 s are 5 days. */
+export function inWords(property: Property, value: unknown): string {
+    if (typeof value !== "number" || value <= 0)
+        return "";
+    if ((property.unit === "s" || property.schema["x-format"] === "duration") && value >= 120)
+        return t.units.duration(value);
+    if (property.unit === "bytes" && value >= 1024)
+        return t.units.bytes(value);
+    return "";
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is logged in. The cookie is the browser's and out of reach; what is kept here is its name, role and CSRF token.
+import { get, onSessionEnd, post, Problem, request, useToken, type Role, type Session } from "../api";
+
+const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
+
+class SessionStore {
+    current = $state.raw<Session | null>(null);
+    /* Not known yet, whether an old session still holds: neither the page nor the log-in is shown. */
+    asking = $state(true);
+    /* Ended while the page was open: the page stays as it is under the log-in. */
+    ended = $state(false);
+
+    may(role: Role): boolean {
+        return this.current !== null && ranks[this.current.role] >= ranks[role];
+    }
+
+    async resume(): Promise<void> {
+        try {
+            this.#take(await get<Session>("/session"));
+        } catch (cause) {
+            if (!(cause instanceof Problem && cause.status === 401))
+                throw cause;
+        } finally {
+            this.asking = false;
+        }
+    }
+
+    async logIn(username: string, password: string): Promise<void> {
+        this.#take(await post<Session>("/session", { username, password }));
+    }
+
+    async changePassword(old: string, next: string): Promise<void> {
+        await request("/session/password", { method: "PUT", body: { old, new: next } });
+        if (this.current)
+            this.current = { ...this.current, mustChangePassword: false };
+        await this.resume();            /* the server may have renewed the session with it */
+    }
+
+    async logOut(): Promise<void> {
+        await request("/session", { method: "DELETE" });
+        location.reload();              /* forgets everything that this page knew */
+    }
+
+    end(): void {
+        if (this.current)
+            this.ended = true;
+    }
+
+    #take(session: Session): void {
+        useToken(session.csrfToken);
+        this.current = session;
+        this.ended = false;
+    }
+}
+
+export const session = new SessionStore();
+onSessionEnd(() => session.end());

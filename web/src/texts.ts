@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every word that the workbench says, in one place; a translation is another object of the same shape. The names and
+// help of properties and actions are not here: they come with the types, from the server.
+import type { Complaint } from "./schema";
+
+const plural = new Intl.PluralRules("en");
+
+function count(n: number, one: string, other: string): string {
+    return `${n.toLocaleString()} ${plural.select(n) === "one" ? one : other}`;
+}
+
+function list(words: string[]): string {
+    return new Intl.ListFormat("en", { type: "conjunction" }).format(words);
+}
+
+export const t = {
+    product: "Postern",
+    tagline: "Every mail account of a site, in one place.",
+    list,
+
+    common: {
+        cancel: "Cancel", close: "Close", delete: "Delete", loading: "Loading…", more: "More", none: "none", copy: "Copy",
+        copied: "Copied", yes: "yes", no: "no", undo: "undo", refresh: "Refresh", save: "Save", never: "never", all: "all",
+        retry: "Try again", details: "Details", skip: "Skip to the sheet",
+    },
+    header: {
+        search: "Filter the tree", challenges: (n: number) => count(n, "challenge", "challenges"), noChallenges: "No challenges",
+        dark: "Dark colours", light: "Light colours", account: (name: string) => `Logged in as ${name}`,
+        logOut: "Log out", password: "Change password…", shortcuts: "Keyboard shortcuts", navigation: "Navigation",
+        menu: "Show or hide the tree", licences: "Licences",
+    },
+    session: {
+        title: "Log in", username: "Username", password: "Password", logIn: "Log in", working: "Logging in…",
+        wrong: "The username or the password is not right.",
+        locked: (seconds: number | null) => seconds
+            ? `Too many attempts. Log in again in ${duration(seconds)}.`
+            : "Too many attempts. Wait a few minutes, then log in again.",
+        ended: "Your session has ended. Log in again to go on; nothing you typed is lost.",
+        again: "Log in again",
+        change: "Choose a new password", first: "The password you used is for the first log-in only.", old: "Present password",
+        next: "New password", repeat: "New password again", set: "Set the password", differ: "The two are not the same.",
+        rule: "A short sentence is easy to remember and hard to guess.", changed: "The password is changed.",
+        show: "Show", hide: "Hide",
+    },
+    lost: {
+        now: "The server doesn't answer.",
+        strip: (since: string) => `The server has not answered since ${since}. What you typed is kept; this page goes on by itself.`,
+        start: "The server doesn't answer yet. This page goes on by itself.",
+    },
+    refused: {
+        forbidden: (detail: string) => `Your role doesn't allow this. ${detail}`,
+        other: (detail: string) => `That didn't work: ${detail}`,
+        gone: "This is not there any more. Someone may have deleted it.",
+    },
+    state: {
+        names: { ok: "ok", pending: "not tried yet", challenged: "challenged", down: "down", fault: "fault", disabled: "disabled" },
+        since: (when: string) => `since ${when}`,
+    },
+    complaint: (c: Complaint): string =>
+        c.why === "number" ? "A whole number goes here."
+        : c.why === "range" ? `From ${c.from.toLocaleString()} to ${c.to.toLocaleString()}.`
+        : `At most ${c.most.toLocaleString()} characters.`,
+
+    sheet: {
+        other: "General", tab: "Property Sheet", label: "Properties",
+        changes: (n: number) => n === 0 ? "No changes" : count(n, "change", "changes"),
+        saved: "Saved.", savedWith: (n: number) => `Saved, with ${count(n, "remark", "remarks")}.`, saving: "Saving…",
+        refused: (n: number) => `Not saved: ${count(n, "value needs", "values need")} another look.`,
+        was: (old: string) => `was ${old}`, to: (old: string, now: string) => `${old} → ${now}`, follows: (by: string) => `follows ${by}`,
+        usual: (value: string, why: string) => `${value} is usual for ${why}.`, use: (value: string) => `use ${value}`,
+        undoRow: (title: string) => `Undo the change of ${title}`,
+        conflict: "Someone else saved this while you were editing. Their values are under yours now; Save keeps yours.",
+        theirs: (value: string) => `Theirs: ${value}`, takeTheirs: "take theirs", range: (from: number, to: number) => `${from} to ${to}`,
+        readOnly: "Your role may look at this; an administrator changes what is greyed.", empty: "empty",
+        refreshed: "Up to date.",
+        discard: { title: "Discard the changes?", text: (n: number) => `${count(n, "change has", "changes have")} not been saved.`, go: "Discard and refresh" },
+    },
+    secret: {
+        set: "set", notSet: "not set", replace: "Replace", enter: "Set", clear: "Clear", cleared: "will be cleared", keep: "keep the stored one",
+        fromFile: (name: string) => `from the file ${name}`, value: (title: string) => `New ${title}`, willBeSet: "will be set",
+    },
+    boolean: { true: "true", false: "false" },
+
+    nav: { tree: "Station", palette: "New account", filterNone: "Nothing has that name.", unsaved: "unsaved changes", menu: (name: string) => `Menu of ${name}` },
+    menu: { views: "Views", actions: "Actions", new: "New", enable: "Enable", disable: "Disable", delete: "Delete…", open: "Open", review: "Review the certificate…" },
+
+    station: {
+        well: (n: number) => n === 0 ? "No accounts yet" : n === 1 ? "The account works" : `All ${n.toLocaleString()} accounts work`,
+        need: (n: number) => `${count(n, "account needs", "accounts need")} you`,
+        wait: (n: number) => `${count(n, "account has", "accounts have")} not been tried yet`,
+        needs: "What needs you", services: "Services", disabledAll: "Every account is disabled",
+    },
+    accounts: {
+        title: "Accounts", name: "Name", kind: "Kind", server: "Server", security: "Security", status: "Status", queue: "Queue",
+        lastSuccess: "Last success", ssl: "Ssl", startTls: "Start Tls", plain: "not encrypted", none: "No accounts yet",
+        teach: "An OutgoingAccount sends what your machines post. An IncomingAccount fetches what arrives in a mailbox. Make the first one here, or with POST /api/v1/accounts.",
+        table: "Accounts of the EmailService",
+    },
+    create: {
+        button: "New account", title: "New account", kind: "Kind", name: "Name", make: "Create",
+        outgoing: "OutgoingAccount", outgoingHelp: "sends messages through a server", incoming: "IncomingAccount", incomingHelp: "fetches messages from a mailbox",
+        rule: "1 to 64 of A–Z a–z 0–9 _ - . and not a dot first. The name stays.",
+        bad: "A name is 1 to 64 of A–Z a–z 0–9 _ - . and doesn't start with a dot.", taken: (name: string) => `There is already an account named ${name}.`,
+        made: (name: string) => `${name} is made. Give it a hostname next.`,
+    },
+    remove: {
+        title: (name: string) => `Delete ${name}?`, account: "Its settings, its secrets and its waiting messages are lost. Messages already sent stay sent.",
+        waiting: (n: number) => `${count(n, "message waits", "messages wait")} in its queue.`, done: (name: string) => `${name} is deleted.`,
+    },
+    views: { sheet: "Property Sheet", messages: "Messages", diagnostics: "Diagnostics", accounts: "Accounts", hosts: "Allowed Hosts", userTrust: "User Trust Store" },
+    actions: {
+        menu: "More actions", done: (title: string) => `${title}: done.`, go: "Go", confirm: (title: string, name: string) => `${title} on ${name}?`,
+        clearQueue: (n: number) => n > 0 ? `${count(n, "waiting message is", "waiting messages are")} canceled and never sent.` : "Waiting messages are canceled and never sent.",
+        unsaved: "This works with what is saved. The changes on the sheet are not saved yet.",
+    },
+    verify: {
+        title: "Diagnostics", run: "Verify", again: "Verify again", running: (name: string) => `Verifying ${name}…`, stop: "Stop waiting",
+        waits: "Waiting for the server's answer.", ok: "Everything worked.", failed: (step: string) => `It stopped at: ${step}.`,
+        none: "Verify goes through every step of a connection, says how long each took, and where it stopped, why. It sends no message.",
+        took: (ms: string) => `${ms} ms in all`, when: (at: string) => `checked ${at}`, step: "Step", time: "Time", detail: "What happened", cause: "Cause", remedy: "What to do",
+        tls: "Connection", reviewText: "A certificate waits for your decision.", review: "Review…",
+        steps: {
+            config: "Settings", resolve: "Resolve", connect: "Connect", tls: "TLS handshake", certificate: "Certificate", greeting: "Greeting", starttls: "Start Tls", capabilities: "Capabilities",
+            authenticate: "Log in", mailbox: "Mailbox",
+        } as Record<string, string>,
+        passed: "passed", stopped: "stopped here",
+        tlsNames: {
+            protocol: "Protocol", cipher: "Cipher", keyExchange: "Key exchange", issuer: "Issuer", notAfter: "Valid until", sha256: "SHA-256", spkiSha256: "Key SHA-256",
+        } as Record<string, string>,
+    },
+    sendTest: {
+        watch: "The test message", sent: (to: string) => `The server took the message to ${to}.`, state: "State", open: "Open in Messages", title: "Send test",
+        waiting: "On its way…", help: "A short message is put into this account's queue and sent like any other.", to: "To", send: "Send",
+    },
+    messages: {
+        title: "Messages", none: "No messages yet", teach: "What this account sends or receives is listed here, newest first.",
+        state: "State", to: "To", from: "From", subject: "Subject", date: "Date", size: "Size", recipients: "Recipients", reply: "Reply", raw: "Raw message", noSubject: "(no subject)",
+        retry: "Retry", cancel: "Cancel message", hold: "Hold", release: "Release", more: "Show more", recipient: "Recipient", code: "Code",
+        states: {
+            queued: "queued", sending: "sending", held: "held", deferred: "deferred", sent: "sent", failed: "failed", canceled: "canceled", uncertain: "uncertain", received: "received",
+        } as Record<string, string>,
+        attempts: (n: number) => count(n, "attempt", "attempts"), next: (when: string) => `next ${when}`,
+    },
+    hosts: {
+        title: "Allowed Hosts", host: "Host", approval: "Decision", reasons: "Reasons", accounts: "Accounts", lastSeen: "Last seen", until: "Until",
+        none: "No exemptions", teach: "Every certificate verifies against the trust stores. When a server shows one that doesn't, it waits here for a decision and no mail goes to it.",
+        review: "Review…", show: "Show…", approve: "Accept…", forget: "Delete", redundant: "no longer needed", redundantText: "The certificate verifies by itself now; the exemption can go.",
+        deleted: (id: string) => `${id} is forgotten.`,
+        deleteTitle: (id: string) => `Delete ${id} from Allowed Hosts?`,
+        deleteText: "The exemption is lost. If the certificate still doesn't verify, mail to this host waits until someone accepts it again.",
+        deleteRedundant: "The certificate verifies without it, so mail goes on flowing.",
+        approvals: { pending: "waits for a decision", approved: "accepted", rejected: "rejected", changed: "key changed" } as Record<string, string>,
+        table: "Exemptions by host and port",
+    },
+    challenge: {
+        pendingTitle: (id: string) => `${id} can't be verified`, changedTitle: (id: string) => `${id} shows another key`, knownTitle: (id: string) => id,
+        pending: (id: string) => `Postern reached ${id} and closed the connection before sending anything secret, because it can't verify who answered.`,
+        changed: (id: string) => `${id} used to show a key that was accepted here. Now it shows another one. Messages wait until someone decides.`,
+        approved: (by: string, when: string) => `Accepted by ${by} ${when}.`, rejected: "Rejected. No connection goes on with this certificate.",
+        redundant: "The certificate verifies by itself now. This exemption is no longer needed.",
+        why: "Why", fingerprint: "Fingerprint of the certificate (SHA-256)",
+        compareLabel: "The fingerprint you were told", compareHelp: "Ask the server's administrator for it, by another way than mail. Hex with or without colons, or base64.",
+        same: "The same.", sameSpki: "That is the fingerprint of its key, and the same.", differs: (n: number) => n === 1 ? "Not the same: one group differs." : `Not the same: ${n} groups differ.`,
+        partial: (n: number) => `The same so far: ${n} of 64 digits.`, notHex: "That is not a SHA-256 fingerprint.",
+        chain: "The chain, from the server to its issuer", server: "server", issuer: "issuer", selfSigned: "signed by itself", old: "Accepted before", now: "Shown now",
+        subject: "Subject", issuedBy: "Issuer", names: "Names", noNames: "no names", from: "Valid from", to: "Valid until", key: "Key", signature: "Signature", serial: "Serial", sha256: "SHA-256",
+        differsMark: "differs", sameKey: "same key",
+        accepting: "If you accept",
+        acceptMeans: (accounts: string, id: string) => `${accounts} will connect to ${id} as long as it shows this key.`,
+        acceptNobody: (id: string) => `Accounts of ${id} will connect as long as it shows this key.`,
+        acceptReasons: (n: number) => n === 1 ? "The reason above is accepted for this host and port only." : "The reasons above are accepted for this host and port only.",
+        acceptAgain: "Another key, or another reason, asks again.", acceptWithout: "The connection is encrypted, but nobody vouches for who is at the other end except this key.",
+        until: "Accept until", untilRequired: (days: number) => `A certificate outside its dates can be accepted for ${days} days at most.`, untilOptional: "Empty: until it is deleted here.",
+        untilMissing: "Choose a day.", untilRange: (last: string) => `Choose a day from tomorrow to ${last}.`,
+        note: "Note", noteHelp: "For the next person: who compared it, and how.",
+        accept: "Accept this key", reject: "Reject", later: "Decide later", working: "Saving the decision…",
+        cannot: "Nobody can accept this.", cannotText: "The server needs another certificate. Mail waits until it has one.",
+        notAllowed: "An administrator decides about certificates.",
+        accepted: (id: string) => `${id} is accepted. Waiting mail goes out now.`, rejectedDone: (id: string) => `${id} is rejected.`,
+        stale: "The server has shown another certificate since you opened this. Compare the new one.",
+        instead: "Better, where you can:", insteadText: "import the CA that signed it into the User Trust Store.", insteadLink: "User Trust Store",
+        seen: (n: number, first: string, last: string) => `Seen ${count(n, "time", "times")}, first ${first}, last ${last}.`,
+        banner: "This server shows a certificate nobody has approved yet.", bannerChanged: "This server shows another key than the one accepted. Messages wait.",
+        bannerRejected: "The certificate of this server was rejected. Nothing is sent to it.", bannerRedundant: "This host verifies by itself now; its exemption in Allowed Hosts is no longer needed.",
+    },
+    reasons: {
+        "self-signed": ["Signed by itself", "No authority vouches for it: anyone could make one with this name. The fingerprint is all there is to go by."],
+        "unknown-issuer": ["Unknown issuer", "It is signed by an authority that is in none of this account's trust stores."],
+        "name-mismatch": ["Another name", "None of the names in it is the hostname of this account. It may belong to another server."],
+        expired: ["Expired", "Its last day is over. Its owner should have renewed it."],
+        "not-yet-valid": ["Not valid yet", "Its first day is still to come. A clock may be wrong, there or here."],
+        "weak-signature": ["Weak signature", "It is signed with an algorithm that can be forged today."],
+        "must-staple": ["No proof of freshness", "It demands a stapled proof that it was not revoked, and the server sent none."],
+        revoked: ["Revoked", "Its issuer took it back. Its key may be in other hands."],
+        "weak-key": ["Weak key", "Its key is short enough to be broken."],
+        "not-a-ca": ["Issuer is not a CA", "It was signed with a certificate that may not sign others."],
+        "wrong-purpose": ["Wrong purpose", "It was issued for something else than a server."],
+        constraint: ["Outside its issuer's limits", "Its issuer may not sign for this name."],
+        malformed: ["Malformed", "It breaks the rules of its format and can't be judged."],
+        other: ["Not verifiable", "The check failed for another reason."],
+    } as Record<string, [string, string]>,
+    trust: {
+        title: "User Trust Store", none: "No CA of your own yet", import: "Import…", subject: "Subject", issuer: "Issuer", until: "Valid until", sha256: "SHA-256",
+        teach: "Import your site's own root CA here, and every server it vouches for verifies without an exemption.",
+        importTitle: "Import a CA", paste: "PEM text", file: "or a file", pasteHelp: "One or more certificates, each between BEGIN CERTIFICATE and END CERTIFICATE.",
+        done: "The certificate is in the User Trust Store.", nothing: "It was there already; nothing changed.", empty: "Paste a certificate or choose a file.",
+        deleteTitle: (name: string) => `Delete ${name}?`, deleteText: "Servers that only this CA vouches for will not verify any more; mail to them waits.", deleted: "The certificate is deleted.",
+        warned: (text: string) => `Imported. ${text}`, table: "Certificates of your own CAs",
+    },
+    shortcuts: {
+        title: "Keyboard shortcuts",
+        rows: [
+            ["Ctrl S, ⌘ S", "Save the sheet"], ["Esc", "Undo the row you are in"], ["/", "Filter the tree"], ["↑ ↓ ← → Home End", "Walk the tree"],
+            ["Enter", "Open the node"], ["Menu key, Shift F10", "Menu of the node"], ["?", "This list"],
+        ],
+    },
+    logs: { none: "Nothing has been changed yet.", table: "Audit trail", when: "When", who: "Who", what: "What", where: "Where" },
+    container: { none: "Nothing is under this yet.", children: "Contents" },
+    unknown: { title: "There is nothing at this address", text: "It may have been deleted or renamed.", home: "To the station" },
+    units: { duration, bytes, ms: (ms: number) => ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString() },
+};
+
+/* Seconds as a person says them: 432000 is "5 days". Only whole steps, so nothing is rounded away. */
+function duration(seconds: number): string {
+    const steps: [number, string, string][] = [[86400, "day", "days"], [3600, "hour", "hours"], [60, "minute", "minutes"], [1, "second", "seconds"]];
+    const parts: string[] = [];
+    for (const [size, one, other] of steps) {
+        const n = Math.floor(seconds / size);
+        if (n > 0)
+            parts.push(count(n, one, other));
+        seconds -= n * size;
+    }
+    return parts.slice(0, 2).join(" ") || count(0, "second", "seconds");
+}
+
+function bytes(n: number): string {
+    const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let unit = 0;
+    while (n >= 1024 && unit < units.length - 1) {
+        n /= 1024;
+        unit++;
+    }
+    return `${n.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${units[unit]}`;
+}
