@@ -172,8 +172,9 @@ class Postern:
                 raise
         return self
 
-    def wait_ready(self):
-        deadline = time.monotonic() + self.ready_seconds
+    def wait_ready(self, seconds=None):
+        seconds = seconds or self.ready_seconds
+        deadline = time.monotonic() + seconds
         probe = Api(self.port, timeout=5)
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -184,7 +185,7 @@ class Postern:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.01)
-        raise RuntimeError(f"postern wasn't ready after {self.ready_seconds} s\n{self.log()}")
+        raise RuntimeError(f"postern wasn't ready after {seconds} s\n{self.log()}")
 
     def stop(self):
         """SIGTERM; raises unless it ends with 0 in time and no sanitizer complained."""

@@ -231,29 +231,36 @@ def start_with_failure(folder, at, error, from_then):
     postern = Postern(state=state, environment=disk.environment(at, error, from_then))
     name = f"call {at} {error}"
     try:
-        try:
-            postern.start()
-        except RuntimeError:
-            pass
-        if postern.process is not None:
-            postern.process.terminate()
-            code = postern.process.wait(30)
-            postern.process = None
-        else:
-            code = None
-        log = postern.log()
+        code = ended_with(postern)
         if code is not None and code < 0:
-            return [f"{name}: ended by signal {-code}: {log[-300:]}"]
+            return [f"{name}: ended by signal {-code}: {postern.log()[-300:]}"]
+        if code and not postern.log().strip():
+            return [f"{name}: ended with status {code} and not a word"]
         postern.environment.update({"SHIM_FAIL_AT": "0"})
         postern.start()
-        postern.api.get("/api/v1/accounts")
+        listed = postern.api.get("/api/v1/accounts").status
         postern.stop()
-        return []
+        return [] if listed == 200 else [f"{name}: afterwards the accounts answer {listed}"]
     except Exception as problem:
         return [f"{name}: afterwards: {problem}"]
     finally:
         postern.kill9()
         postern.remove()
+
+
+def ended_with(postern):
+    """Starts and stops it; its status. None: it neither became ready nor ended by itself, which is all right."""
+    postern.start(wait=False)
+    try:
+        postern.wait_ready(10)
+        postern.process.terminate()
+    except RuntimeError:
+        if postern.process.poll() is None:
+            postern.kill9()
+            return None
+    code = postern.process.wait(30)
+    postern.process = None
+    return code
 
 
 def failing_disk():
