@@ -140,12 +140,13 @@ class Api:
 
 
 class Postern:
-    def __init__(self, environment=None, wrapper=(), arguments=(), binary=None, state=None, ready_seconds=READY_SECONDS):
+    def __init__(self, environment=None, wrapper=(), arguments=(), binary=None, state=None, ready_seconds=READY_SECONDS,
+                 port=None, password=ADMIN_PASSWORD):
         self.binary = binary or program()
         self.folder = tempfile.mkdtemp(prefix="postern-test-")
         self.state = state or os.path.join(self.folder, "state")
         self.stderr = os.path.join(self.folder, "stderr")
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.wrapper, self.arguments = list(wrapper), list(arguments)
         self.ready_seconds = ready_seconds
@@ -153,7 +154,7 @@ class Postern:
         self.admin = None
         password_file = os.path.join(self.folder, "admin-password")
         with open(os.open(password_file, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
-            file.write(ADMIN_PASSWORD + "\n")
+            file.write(password + "\n")
         self.environment = {**os.environ, "POSTERN_ADMIN_PASSWORD_FILE": password_file, **(environment or {})}
 
     # ---- life -------------------------------------------------------------------------------------------
