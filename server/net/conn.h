@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server/net/conn.h - one TCP connection with deadlines; a TLS layer may be put on it.
  *
- * Deadlines are clock_mono() milliseconds. Errors carry an id: dns.notFound dns.timeout dns.failed connect.refused
- * connect.timeout connect.unreachable connect.closed connect.reset; a read that runs out of time: protocol.timeout.
+ * Deadlines are clock_mono() milliseconds. Errors carry an id: config.hostname (not a name), dns.notFound dns.timeout
+ * dns.failed, connect.refused connect.timeout connect.unreachable, connect.closed (closed or reset in the middle);
+ * a read or write that runs out of time: protocol.timeout; after net_conn_abort(): ERR_STOPPED, connect.aborted.
+ * The code is ERR_TEMPORARY but for the first and the last. Each text names host, port and address.
  * A connection belongs to one thread; only net_conn_abort() may be called from another. */
 #ifndef POSTERN_NET_CONN_H
 #define POSTERN_NET_CONN_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -41,6 +44,9 @@ void net_conn_free(struct net_conn *conn);                  /* closes; orderly w
 MEM_FREEP(net_conn)
 
 int  net_conn_fd(const struct net_conn *conn);
+const char *net_conn_peer(const struct net_conn *conn);    /* "mail.example.com:465 (192.0.2.1)", for error texts */
+bool net_conn_received(const struct net_conn *conn);       /* did the peer say anything yet */
+int  net_conn_closed(struct net_conn *conn, struct err *err);       /* for an end that comes too early: connect.closed, -1 */
 void net_conn_abort(struct net_conn *conn);                 /* any thread: shutdown(2); reads and writes then fail */
 void net_conn_set_layer(struct net_conn *conn, const struct net_layer *layer, void *ctx);
 bool net_conn_has_layer(const struct net_conn *conn);
@@ -55,15 +61,17 @@ int net_conn_write(struct net_conn *conn, struct str bytes, int64_t deadline, st
 /* One line without its CRLF (a bare LF is taken too); valid until the next read. 1 line, 0 orderly end, -1 error.
  * A line of more than `max` bytes is protocol.lineTooLong. */
 int net_conn_line(struct net_conn *conn, size_t max, struct str *line, int64_t deadline, struct err *err);
-/* Exactly `len` bytes (a literal). */
+/* Exactly `len` bytes (a literal). 0, or -1; an end before them is connect.closed. */
 int net_conn_exact(struct net_conn *conn, void *buf, size_t len, int64_t deadline, struct err *err);
-/* Bytes received and not yet taken by net_conn_line; must be 0 when TLS starts (RFC 3207 5, CVE-2011-0411). Looks at the
+/* Bytes received and not yet taken; must be 0 when TLS starts (RFC 3207 5, CVE-2011-0411). Looks at the
  * socket too. */
 size_t net_conn_pending(struct net_conn *conn);
 
 /* True when `text` is an IPv4 or IPv6 literal (brackets allowed). */
 bool net_is_ip_literal(const char *text);
-/* IDNA2008 A-label form, lower case, without a final dot; IP literals unchanged. The caller frees. */
+/* IDNA2008 A-label form, lower case, without a final dot; IP literals unchanged but for brackets, which are taken off.
+ * Refused as config.hostname: what is no name, and "127.1" or "0x7f000001", which some take for addresses. The caller
+ * frees. */
 int net_host_ascii(const char *hostname, char **ret, struct err *err);
 
 #endif
