@@ -76,7 +76,7 @@ export const t = {
         discard: { title: "Discard the changes?", text: (n: number) => `${count(n, "change has", "changes have")} not been saved.`, go: "Discard and refresh" },
     },
     secret: {
-        set: "set", notSet: "not set", replace: "Replace", enter: "Set", clear: "Clear", cleared: "will be cleared", keep: "keep the stored one",
+        set: "set", notSet: "not set", replace: "Replace", enter: "Set", clear: "Clear", cleared: "will be cleared", keep: "keep stored",
         fromFile: (name: string) => `from the file ${name}`, value: (title: string) => `New ${title}`, willBeSet: "will be set",
     },
     boolean: { true: "true", false: "false" },
@@ -118,7 +118,7 @@ export const t = {
         waits: "Waiting for the server's answer.", ok: "Everything worked.", failed: (step: string) => `It stopped at: ${step}.`,
         none: "Verify goes through every step of a connection, says how long each took, and where it stopped, why. It sends no message.",
         took: (ms: string) => `${ms} ms in all`, when: (at: string) => `checked ${at}`, step: "Step", time: "Time", detail: "What happened", cause: "Cause", remedy: "What to do",
-        tls: "Connection", reviewText: "A certificate waits for your decision.", review: "Review…",
+        tls: "Connection", review: "Review the certificate…",
         steps: {
             config: "Settings", resolve: "Resolve", connect: "Connect", tls: "TLS handshake", certificate: "Certificate", greeting: "Greeting", starttls: "Start Tls", capabilities: "Capabilities",
             authenticate: "Log in", mailbox: "Mailbox",
@@ -200,7 +200,7 @@ export const t = {
         other: ["Not verifiable", "The check failed for another reason."],
     } as Record<string, [string, string]>,
     trust: {
-        title: "User Trust Store", none: "No CA of your own yet", import: "Import…", subject: "Subject", issuer: "Issuer", until: "Valid until", sha256: "SHA-256",
+        title: "User Trust Store", none: "No CA of your own yet", import: "Import…", importDo: "Import", subject: "Subject", issuer: "Issuer", until: "Valid until", sha256: "SHA-256",
         teach: "Import your site's own root CA here, and every server it vouches for verifies without an exemption.",
         importTitle: "Import a CA", paste: "PEM text", file: "or a file", pasteHelp: "One or more certificates, each between BEGIN CERTIFICATE and END CERTIFICATE.",
         done: "The certificate is in the User Trust Store.", nothing: "It was there already; nothing changed.", empty: "Paste a certificate or choose a file.",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person has typed into a sheet and not saved yet. Drafts are kept by resource for as long as the page is open,
 // so going elsewhere, a lost connection or an ended session costs nothing.
+import { untrack } from "svelte";
 import { Problem, request, type FieldError, type Warning } from "../api";
 import { applyEdit, complaintOf, mergePatch, propertiesOf, same, type Schema, type Values } from "../schema";
 import { t } from "../texts";
@@ -22,10 +23,11 @@ export class Draft {
     saving = $state(false);
     etag: string | null = null;
 
-    values = $derived<Values>({ ...this.base, ...this.edits });
-    changed = $derived(Object.keys(this.edits));
-
     constructor(readonly path: string, readonly schema: Schema) {}
+
+    /* Not $derived: a draft outlives the view that first asked for it, and a derived value doesn't. */
+    get values(): Values { return { ...this.base, ...this.edits }; }
+    get changed(): string[] { return Object.keys(this.edits); }
 
     /* Takes what the server has; edits stay on top of it. */
     async load(): Promise<void> {
@@ -165,7 +167,7 @@ const kept = new Map<string, Draft>();
 export function draftOf(path: string, schema: Schema): Draft {
     let draft = kept.get(path);
     if (!draft) {
-        draft = new Draft(path, schema);
+        draft = untrack(() => new Draft(path, schema));
         kept.set(path, draft);
     }
     return draft;

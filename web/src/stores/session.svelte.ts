@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is logged in. The cookie is the browser's and out of reach; what is kept here is its name, role and CSRF token.
 import { get, onSessionEnd, post, Problem, request, useToken, type Role, type Session } from "../api";
+import { recall, remember } from "./storage";
 
+const marker = "postern.session";        /* that there is one; it holds nothing of it */
 const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
 
 class SessionStore {
@@ -17,10 +19,13 @@ class SessionStore {
 
     async resume(): Promise<void> {
         try {
-            this.#take(await get<Session>("/session"));
+            /* Who never logged in here has nothing to resume, and a refusal would stand in the console. */
+            if (recall(marker) !== null || this.current)
+                this.#take(await get<Session>("/session"));
         } catch (cause) {
             if (!(cause instanceof Problem && cause.status === 401))
                 throw cause;
+            remember(marker, null);
         } finally {
             this.asking = false;
         }
@@ -39,6 +44,7 @@ class SessionStore {
 
     async logOut(): Promise<void> {
         await request("/session", { method: "DELETE" });
+        remember(marker, null);
         location.reload();              /* forgets everything that this page knew */
     }
 
@@ -49,6 +55,7 @@ class SessionStore {
 
     #take(session: Session): void {
         useToken(session.csrfToken);
+        remember(marker, "1");
         this.current = session;
         this.ended = false;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Light, dark, or as the system has it (nothing stored).
+import { recall, remember } from "./storage";
 
 type Scheme = "light" | "dark";
 const key = "postern.scheme";
@@ -18,14 +19,7 @@ class Theme {
     toggle(): void {
         const next: Scheme = this.scheme === "dark" ? "light" : "dark";
         this.#chosen = next === (this.#dark ? "dark" : "light") ? null : next;
-        try {
-            if (this.#chosen)
-                localStorage.setItem(key, this.#chosen);
-            else
-                localStorage.removeItem(key);
-        } catch {
-            /* no storage here: the choice holds for this page */
-        }
+        remember(key, this.#chosen);
         this.#show();
     }
 
@@ -38,12 +32,8 @@ class Theme {
 }
 
 function read(): Scheme | null {
-    try {
-        const stored = localStorage.getItem(key);
-        return stored === "light" || stored === "dark" ? stored : null;
-    } catch {
-        return null;
-    }
+    const stored = recall(key);
+    return stored === "light" || stored === "dark" ? stored : null;
 }
 
 export const theme = new Theme();
