@@ -109,14 +109,6 @@ int smtp_command(struct smtp *smtp, const char *step, struct err *err, const cha
     return smtp_read_reply(smtp, step, NULL, err);
 }
 
-char *smtp_said(const struct smtp_reply *reply, char said[SMTP_SAID_MAX])
-{
-    int used = snprintf(said, SMTP_SAID_MAX, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] ? " " : "");
-
-    text_clean(buf_str(&reply->text), said + used, SMTP_SAID_MAX - (size_t)used);
-    return said;
-}
-
 int smtp_refused(struct smtp *smtp, enum err_code code, const char *id, const char *step, const char *words,
                  struct err *err)
 {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mail/smtp_reply.h"
 
+#include <stdio.h>
+
+#include "mail/text.h"
+
 void smtp_reply_init(struct smtp_reply *reply)
 {
     *reply = (struct smtp_reply){ 0 };
@@ -82,4 +86,12 @@ enum reply_step smtp_reply_line(struct smtp_reply *reply, struct str line)
     if (buf_add(&reply->text, take_enhanced(reply, str_from(line, 4))) < 0)
         return REPLY_LONG;
     return mark == '-' ? REPLY_MORE : REPLY_DONE;
+}
+
+char *smtp_said(const struct smtp_reply *reply, char said[SMTP_SAID_MAX])
+{
+    int used = snprintf(said, SMTP_SAID_MAX, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] ? " " : "");
+
+    text_clean(buf_str(&reply->text), said + used, SMTP_SAID_MAX - (size_t)used);
+    return said;
 }

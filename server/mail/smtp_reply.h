@@ -32,4 +32,8 @@ void smtp_reply_free(struct smtp_reply *reply);
 /* `line` without its line break. After anything but REPLY_MORE the reply is finished until it is cleared. */
 enum reply_step smtp_reply_line(struct smtp_reply *reply, struct str line);
 
+/* "550 5.1.1 No such user", cleaned and cut to fit; returns `said`. */
+#define SMTP_SAID_MAX 240
+char *smtp_said(const struct smtp_reply *reply, char said[SMTP_SAID_MAX]);
+
 #endif

@@ -28,9 +28,6 @@ int smtp_read_reply(struct smtp *smtp, const char *step, const char *masked, str
 int smtp_command(struct smtp *smtp, const char *step, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* "550 5.1.1 No such user", cleaned and cut to fit; returns `said`. */
-#define SMTP_SAID_MAX 240
-char *smtp_said(const struct smtp_reply *reply, char said[SMTP_SAID_MAX]);
 /* An error from smtp->reply: `id` unless the reply itself is out of place (protocol.unexpected) or a 421. The text is
  * "H words: said". Returns -1; the connection stays. */
 int smtp_refused(struct smtp *smtp, enum err_code code, const char *id, const char *step, const char *words,

@@ -28,6 +28,8 @@ char *text_clean(struct str from, char *into, size_t size)
         used += len ? len : 1;
         from = str_from(from, len ? len : 1);
     }
+    while (used && into[used - 1] == ' ')
+        used--;
     into[used] = '\0';
     return into;
 }
