@@ -4,6 +4,7 @@
 """202 means durable. 50 clients post 10,000 messages while postern is killed and restarted; the power fails; the disk
 fails or fills up at each write in turn. Every 202 is delivered, and nothing twice but what was in flight at a kill.
 
+Names of tests (killed, power_failure, failing_start, failing_disk) as arguments run only those.
 $POSTERN_MESSAGES sets the number of messages of the first test, $POSTERN_SCALE multiplies all.
 """
 
@@ -301,4 +302,6 @@ def failing_writes(error, from_then):
             ok(False, f"{name}: it died: {postern.log()}")
 
 
+if sys.argv[1:]:
+    main(*(globals()[name] for name in sys.argv[1:]))
 main(killed, power_failure, failing_start, failing_disk)
