@@ -81,6 +81,11 @@ bool net_conn_has_layer(const struct net_conn *conn)
     return conn->layer != NULL;
 }
 
+void *net_conn_layer_ctx(const struct net_conn *conn, const struct net_layer *layer)
+{
+    return conn->layer == layer ? conn->ctx : NULL;
+}
+
 static int aborted(struct err *err)
 {
     return err_id(err, ERR_STOPPED, "connect.aborted", NULL, "The connection was ended from here.");
@@ -94,9 +99,9 @@ int net_conn_closed(struct net_conn *conn, struct err *err)
     return err_id(err, ERR_TEMPORARY, "connect.closed", NULL, "%s closed the connection too early.", conn->peer);
 }
 
+/* Not the end of the connection: who waits for news (IMAP IDLE) may go on reading. */
 static int timed_out(struct net_conn *conn, const char *what, struct err *err)
 {
-    conn->failed = true;
     if (atomic_load(&conn->aborted))
         return aborted(err);
     return err_id(err, ERR_TEMPORARY, "protocol.timeout", NULL, "%s didn't %s in time.", conn->peer, what);
@@ -139,8 +144,10 @@ int net_raw_write(struct net_conn *conn, struct str bytes, int64_t deadline, str
         if (n >= 0)
             bytes = str_from(bytes, (size_t)n);
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!net_wait(conn->fd, POLLOUT, deadline))
+            if (!net_wait(conn->fd, POLLOUT, deadline)) {
+                conn->failed = true;
                 return timed_out(conn, "take what was sent", err);
+            }
         } else if (errno != EINTR) {
             return broken(conn, errno, err);
         }
@@ -152,11 +159,7 @@ int net_conn_write(struct net_conn *conn, struct str bytes, int64_t deadline, st
 {
     if (conn->layer == NULL)
         return net_raw_write(conn, bytes, deadline, err);
-    if (conn->layer->write(conn->ctx, bytes, deadline, err) < 0) {
-        conn->failed = true;
-        return -1;
-    }
-    return 0;
+    return conn->layer->write(conn->ctx, bytes, deadline, err);
 }
 
 size_t net_conn_pending(struct net_conn *conn)

@@ -50,6 +50,8 @@ int  net_conn_closed(struct net_conn *conn, struct err *err);       /* for an en
 void net_conn_abort(struct net_conn *conn);                 /* any thread: shutdown(2); reads and writes then fail */
 void net_conn_set_layer(struct net_conn *conn, const struct net_layer *layer, void *ctx);
 bool net_conn_has_layer(const struct net_conn *conn);
+/* Its ctx when this very layer is the one on `conn`, else NULL. */
+void *net_conn_layer_ctx(const struct net_conn *conn, const struct net_layer *layer);
 
 /* Bytes read, 0 at an orderly end, -1 on error. */
 ssize_t net_conn_read(struct net_conn *conn, void *buf, size_t len, int64_t deadline, struct err *err);

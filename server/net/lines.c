@@ -15,14 +15,9 @@ static size_t waiting(const struct net_conn *conn)
 /* From the socket or the layer over it. */
 static ssize_t take(struct net_conn *conn, void *buf, size_t len, int64_t deadline, struct err *err)
 {
-    ssize_t n;
-
     if (conn->layer == NULL)
         return net_raw_read(conn, buf, len, deadline, err);
-    n = conn->layer->read(conn->ctx, buf, len, deadline, err);
-    if (n < 0)
-        conn->failed = true;
-    return n;
+    return conn->layer->read(conn->ctx, buf, len, deadline, err);
 }
 
 static void make_room(struct net_conn *conn)

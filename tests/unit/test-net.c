@@ -58,6 +58,7 @@ struct server {
     uint16_t port;
     pthread_t thread;
     void (*talk)(int fd);
+    int talking;
 };
 
 static void *serve(void *arg)
@@ -66,6 +67,7 @@ static void *serve(void *arg)
     int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0) {
+        server->talking = fd;
         server->talk(fd);
         close(fd);
     }
@@ -408,6 +410,8 @@ static void test_silence(void)
     ok(strstr(err.text, "127.0.0.1:") != NULL, "silence: %s", err.text);
     start = clock_mono();
     ok(net_conn_line(conn, 100, &line, start - 100, &err) < 0 && clock_mono() - start < 100, "a deadline in the past");
+    say(server.talking, "late\r\n");
+    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("late")), "one may go on waiting");
     net_conn_free(TAKE(conn));
     server_end(&server);
 }
@@ -551,9 +555,10 @@ static void test_layer(void)
     is_int(layer_closed, 1, "and is closed in order");
     server_end(&server);
 
-    conn = server_start(&server, talk_not);
+    conn = server_start(&server, talk_reset);
     net_conn_set_layer(conn, &layer, conn);
-    ok(net_conn_exact(conn, got, 4, clock_mono() + 20, &err) < 0, "a layer that fails");
+    ok(net_conn_layer_ctx(conn, &layer) == conn && net_conn_layer_ctx(conn, &layer + 1) == NULL, "a layer is known again");
+    ok(net_conn_exact(conn, got, 4, soon(), &err) < 0, "a layer over a broken connection");
     net_conn_free(TAKE(conn));
     is_int(layer_closed, 0, "is closed without order");
     server_end(&server);
