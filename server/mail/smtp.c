@@ -9,10 +9,10 @@
 #include "mail/smtp_session.h"
 #include "mail/text.h"
 
-struct smtp *smtp_new(const struct mail_server *server, const struct mail_observer *observer,
+struct smtp_session *smtp_new(const struct mail_server *server, const struct mail_observer *observer,
                               const char *ehlo_name)
 {
-    struct smtp *smtp = mem_alloc(sizeof(*smtp));
+    struct smtp_session *smtp = mem_alloc(sizeof(*smtp));
 
     smtp->dialog = dialog_new("smtp", server, observer);
     smtp_reply_init(&smtp->reply);
@@ -23,7 +23,7 @@ struct smtp *smtp_new(const struct mail_server *server, const struct mail_observ
     return smtp;
 }
 
-void smtp_free(struct smtp *smtp)
+void smtp_free(struct smtp_session *smtp)
 {
     if (smtp == NULL)
         return;
@@ -33,34 +33,34 @@ void smtp_free(struct smtp *smtp)
     free(smtp);
 }
 
-void smtp_abort(struct smtp *smtp)
+void smtp_abort(struct smtp_session *smtp)
 {
     dialog_abort(smtp->dialog);
 }
 
-bool smtp_is_usable(struct smtp *smtp)
+bool smtp_is_usable(struct smtp_session *smtp)
 {
     return !smtp->closing && dialog_is_quiet(smtp->dialog);
 }
 
-int smtp_fd(const struct smtp *smtp)
+int smtp_fd(const struct smtp_session *smtp)
 {
     return dialog_fd(smtp->dialog);
 }
 
-void smtp_set_observer(struct smtp *smtp, const struct mail_observer *observer)
+void smtp_set_observer(struct smtp_session *smtp, const struct mail_observer *observer)
 {
     dialog_set_observer(smtp->dialog, observer);
 }
 
-const struct smtp_caps *smtp_capabilities(const struct smtp *smtp)
+const struct smtp_caps *smtp_capabilities(const struct smtp_session *smtp)
 {
     return &smtp->caps;
 }
 
 /* ---- commands and replies ---------------------------------------------------------------------------------- */
 
-static int garbage(struct smtp *smtp, const char *step, struct str line, struct err *err)
+static int garbage(struct smtp_session *smtp, const char *step, struct str line, struct err *err)
 {
     char said[80], words[64];
 
@@ -71,7 +71,7 @@ static int garbage(struct smtp *smtp, const char *step, struct str line, struct 
                        str_starts(line, STR("+OK")) ? " It looks like a POP3 server." : "");
 }
 
-int smtp_read_reply(struct smtp *smtp, const char *step, const char *masked, struct err *err)
+int smtp_read_reply(struct smtp_session *smtp, const char *step, const char *masked, struct err *err)
 {
     int64_t deadline = dialog_deadline(smtp->dialog);
     enum reply_step more = REPLY_MORE;
@@ -94,7 +94,7 @@ int smtp_read_reply(struct smtp *smtp, const char *step, const char *masked, str
     return 0;
 }
 
-int smtp_command(struct smtp *smtp, const char *step, struct err *err, const char *fmt, ...)
+int smtp_command(struct smtp_session *smtp, const char *step, struct err *err, const char *fmt, ...)
 {
     char command[512];
     va_list args;
@@ -109,7 +109,7 @@ int smtp_command(struct smtp *smtp, const char *step, struct err *err, const cha
     return smtp_read_reply(smtp, step, NULL, err);
 }
 
-int smtp_refused(struct smtp *smtp, enum err_code code, const char *id, const char *step, const char *words,
+int smtp_refused(struct smtp_session *smtp, enum err_code code, const char *id, const char *step, const char *words,
                  struct err *err)
 {
     char said[SMTP_SAID_MAX], at[64];
@@ -129,7 +129,7 @@ int smtp_refused(struct smtp *smtp, enum err_code code, const char *id, const ch
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
-static int read_greeting(struct smtp *smtp, char detail[SMTP_SAID_MAX], struct err *err)
+static int read_greeting(struct smtp_session *smtp, char detail[SMTP_SAID_MAX], struct err *err)
 {
     if (smtp_read_reply(smtp, "greeting", NULL, err) < 0)
         return -1;
@@ -140,7 +140,7 @@ static int read_greeting(struct smtp *smtp, char detail[SMTP_SAID_MAX], struct e
 }
 
 /* RFC 5321 3.2: HELO for servers from before 1995, where nothing is needed that only EHLO brings. */
-static int fall_back(struct smtp *smtp, bool plain_will_do, struct err *err)
+static int fall_back(struct smtp_session *smtp, bool plain_will_do, struct err *err)
 {
     int code = smtp->reply.code;
 
@@ -153,7 +153,7 @@ static int fall_back(struct smtp *smtp, bool plain_will_do, struct err *err)
 }
 
 /* What was offered before is forgotten: over TLS only what is said over TLS counts (RFC 3207 4.2). */
-static int say_hello(struct smtp *smtp, bool plain_will_do, char detail[SMTP_SAID_MAX], struct err *err)
+static int say_hello(struct smtp_session *smtp, bool plain_will_do, char detail[SMTP_SAID_MAX], struct err *err)
 {
     struct str text, first;
 
@@ -169,7 +169,7 @@ static int say_hello(struct smtp *smtp, bool plain_will_do, char detail[SMTP_SAI
     return 0;
 }
 
-static int ask_for_tls(struct smtp *smtp, struct err *err)
+static int ask_for_tls(struct smtp_session *smtp, struct err *err)
 {
     const struct mail_server *server = dialog_server(smtp->dialog);
 
@@ -187,7 +187,7 @@ static int ask_for_tls(struct smtp *smtp, struct err *err)
 
 /* One step of smtp_open() seen by the observer. */
 struct opening {
-    struct smtp *smtp;
+    struct smtp_session *smtp;
     const struct mail_auth *auth;
     char detail[SMTP_SAID_MAX];
 };
@@ -236,7 +236,7 @@ static int take_step(struct opening *o, const char *name, int (*run)(struct open
     return rc;
 }
 
-int smtp_open(struct smtp *smtp, const struct mail_auth *auth, struct err *err)
+int smtp_open(struct smtp_session *smtp, const struct mail_auth *auth, struct err *err)
 {
     static const struct mail_auth nobody = { .type = MAIL_AUTH_NONE };
     struct opening o = { .smtp = smtp, .auth = auth ? auth : &nobody };
@@ -256,7 +256,7 @@ int smtp_open(struct smtp *smtp, const struct mail_auth *auth, struct err *err)
     return 0;
 }
 
-void smtp_quit(struct smtp *smtp)
+void smtp_quit(struct smtp_session *smtp)
 {
     struct str line;
 

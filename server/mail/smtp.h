@@ -19,25 +19,28 @@
 #include "mail/security.h"
 #include "mail/smtp_caps.h"
 
-struct smtp;
+struct smtp_session;
 
 /* ---- the session ------------------------------------------------------------------------------------------- */
 
 /* Nothing happens yet. `ehlo_name` is our own host name or NULL. Everything is copied but the observer's ctx. */
-struct smtp *smtp_new(const struct mail_server *server, const struct mail_observer *observer,
+struct smtp_session *smtp_new(const struct mail_server *server, const struct mail_observer *observer,
                               const char *ehlo_name);
 /* Connects, secures, greets and logs in. After an error the session is good for nothing but smtp_free(). */
-int  smtp_open(struct smtp *smtp, const struct mail_auth *auth, struct err *err);
-void smtp_quit(struct smtp *smtp);              /* says QUIT and waits a second at most; then smtp_free() it */
-void smtp_free(struct smtp *smtp);              /* closes; NULL is fine */
-MEM_FREEP(smtp)
-void smtp_abort(struct smtp *smtp);             /* any thread: what is under way ends with connect.stopped */
+int  smtp_open(struct smtp_session *smtp, const struct mail_auth *auth, struct err *err);
+void smtp_quit(struct smtp_session *smtp);              /* says QUIT and waits a second at most; then smtp_free() it */
+void smtp_free(struct smtp_session *smtp);              /* closes; NULL is fine */
+static inline void smtp_session_freep(struct smtp_session **at)
+{
+    smtp_free(*at);
+}
+void smtp_abort(struct smtp_session *smtp);             /* any thread: what is under way ends with connect.stopped */
 
 /* Before a session that was idle is used again: false when the server closed it or said 421 meanwhile. */
-bool smtp_is_usable(struct smtp *smtp);
-int  smtp_fd(const struct smtp *smtp);          /* for parking on epoll; readable means: no longer usable */
-void smtp_set_observer(struct smtp *smtp, const struct mail_observer *observer);
-const struct smtp_caps *smtp_capabilities(const struct smtp *smtp);
+bool smtp_is_usable(struct smtp_session *smtp);
+int  smtp_fd(const struct smtp_session *smtp);          /* for parking on epoll; readable means: no longer usable */
+void smtp_set_observer(struct smtp_session *smtp, const struct mail_observer *observer);
+const struct smtp_caps *smtp_capabilities(const struct smtp_session *smtp);
 
 /* ---- a message --------------------------------------------------------------------------------------------- */
 
@@ -86,7 +89,7 @@ enum smtp_outcome {
 /* `message` is RFC 5322; bare CR and LF become CRLF, dots are stuffed. `results` has room for envelope->count. `err` is filled unless
  * the outcome is SMTP_SENT. ERR_REFUSED with SMTP_TEMPORARY: the account's settings are to blame, not the message. After SMTP_UNCERTAIN and
  * SMTP_LOST the session is good for nothing; otherwise ask smtp_is_usable(). */
-enum smtp_outcome smtp_send(struct smtp *smtp, const struct smtp_envelope *envelope, struct str message,
+enum smtp_outcome smtp_send(struct smtp_session *smtp, const struct smtp_envelope *envelope, struct str message,
                             struct smtp_result *results, struct err *err);
 
 #endif

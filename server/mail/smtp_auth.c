@@ -8,7 +8,7 @@
 #define MASK "***"
 #define AUTH_LINE_MAX 510       /* RFC 4954 4: with a longer initial response the command is sent without it */
 
-static int send_masked(struct smtp *smtp, const char *shown, struct str line, struct err *err)
+static int send_masked(struct smtp_session *smtp, const char *shown, struct str line, struct err *err)
 {
     AUTO_BUF(out, SASL_TEXT_MAX + 512);
 
@@ -20,7 +20,7 @@ static int send_masked(struct smtp *smtp, const char *shown, struct str line, st
 }
 
 /* AUTH and the mechanism, with what is said first where that is allowed and fits. `*held`: it is still to be said. */
-static int send_auth(struct smtp *smtp, struct sasl *sasl, const char *mechanism, bool *held, struct buf *first,
+static int send_auth(struct smtp_session *smtp, struct sasl *sasl, const char *mechanism, bool *held, struct buf *first,
                      struct err *err)
 {
     AUTO_BUF(line, SASL_TEXT_MAX + 512);
@@ -40,7 +40,7 @@ static int send_auth(struct smtp *smtp, struct sasl *sasl, const char *mechanism
 }
 
 /* RFC 4954 6, RFC 3463 3.8. */
-static int refused(struct smtp *smtp, const struct sasl *sasl, const char *mechanism, struct err *err)
+static int refused(struct smtp_session *smtp, const struct sasl *sasl, const char *mechanism, struct err *err)
 {
     int code = smtp->reply.code;
     char words[360];
@@ -55,7 +55,7 @@ static int refused(struct smtp *smtp, const struct sasl *sasl, const char *mecha
 }
 
 /* RFC 4954 4: a line with "*" ends the exchange; what the server says to that is of no interest. */
-static int give_up(struct smtp *smtp, struct err *err)
+static int give_up(struct smtp_session *smtp, struct err *err)
 {
     if (dialog_send(smtp->dialog, "auth", STR("*\r\n"), NULL) == 0) {
         dialog_show(smtp->dialog, MAIL_SENT, STR("*"));
@@ -66,7 +66,7 @@ static int give_up(struct smtp *smtp, struct err *err)
     return -1;
 }
 
-static int exchange(struct smtp *smtp, struct sasl *sasl, const char *mechanism, struct err *err)
+static int exchange(struct smtp_session *smtp, struct sasl *sasl, const char *mechanism, struct err *err)
 {
     AUTO_BUF(answer, SASL_TEXT_MAX);
     bool held = false;
@@ -92,7 +92,7 @@ static int exchange(struct smtp *smtp, struct sasl *sasl, const char *mechanism,
                        "%s asks on and on instead of answering AUTH.", dialog_hostname(smtp->dialog));
 }
 
-static int authenticate(struct smtp *smtp, const struct mail_auth *auth, const struct sasl_channel *channel,
+static int authenticate(struct smtp_session *smtp, const struct mail_auth *auth, const struct sasl_channel *channel,
                         struct err *err)
 {
     AUTO(sasl) sasl = NULL;
@@ -112,7 +112,7 @@ static int authenticate(struct smtp *smtp, const struct mail_auth *auth, const s
     return 0;
 }
 
-int smtp_authenticate(struct smtp *smtp, const struct mail_auth *auth, struct err *err)
+int smtp_authenticate(struct smtp_session *smtp, const struct mail_auth *auth, struct err *err)
 {
     AUTO_BUF(binding, 1024);
     struct sasl_channel channel = {

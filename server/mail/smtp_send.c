@@ -10,7 +10,7 @@
 #define PIECE (64 * 1024)       /* of the message in one write */
 
 struct transaction {
-    struct smtp *smtp;
+    struct smtp_session *smtp;
     const struct smtp_envelope *envelope;
     struct str message;
     struct smtp_facts facts;
@@ -177,8 +177,8 @@ static size_t refuse_unsayable(struct transaction *t)
 /* ---- commands ---------------------------------------------------------------------------------------------- */
 
 /* Adds a command to the group; the transcript has it at once. */
-static void add(struct smtp *smtp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct smtp *smtp, const char *fmt, ...)
+static void add(struct smtp_session *smtp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct smtp_session *smtp, const char *fmt, ...)
 {
     char line[1024];
     va_list args;
@@ -194,7 +194,7 @@ static void add(struct smtp *smtp, const char *fmt, ...)
     buf_add_c(&smtp->out, "\r\n");
 }
 
-static int flush(struct smtp *smtp, const char *step, struct err *err)
+static int flush(struct smtp_session *smtp, const char *step, struct err *err)
 {
     int rc = smtp->out.len ? dialog_send(smtp->dialog, step, buf_str(&smtp->out), err) : 0;
 
@@ -250,7 +250,7 @@ static void add_recipient(struct transaction *t, const struct smtp_recipient *re
 
 /* ---- replies ----------------------------------------------------------------------------------------------- */
 
-static int read_reset(struct smtp *smtp, struct err *err)
+static int read_reset(struct smtp_session *smtp, struct err *err)
 {
     if (smtp_read_reply(smtp, "rset", NULL, err) < 0)
         return -1;
@@ -280,7 +280,7 @@ static int server_leaves(struct transaction *t, const char *step)
 /* 0 also when the message was refused: then t->mail_refused. -1: the session is lost. */
 static int read_mail(struct transaction *t)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
     bool ours;
 
     if (smtp_read_reply(smtp, "mail", NULL, t->err) < 0)
@@ -312,7 +312,7 @@ static enum smtp_class recipient_class(const struct smtp_reply *reply)
 
 static int read_recipient(struct transaction *t, struct smtp_result *result)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
 
     if (smtp_read_reply(smtp, "rcpt", NULL, t->err) < 0)
         return -1;
@@ -336,7 +336,7 @@ static int read_recipient(struct transaction *t, struct smtp_result *result)
 /* 354 goes on (1); 0: refused and the results say so; -1: lost. */
 static int read_data(struct transaction *t)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
 
     if (smtp_read_reply(smtp, "data", NULL, t->err) < 0)
         return -1;
@@ -361,7 +361,7 @@ static int read_data(struct transaction *t)
 /* Recipients from `*at` on, as many as fit a group; `with_data` when the last is among them. */
 static int send_group(struct transaction *t, size_t *at, bool with_mail)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
     bool reset = with_mail && smtp->needs_reset;
     size_t first = *at, sent = 0;
 
@@ -418,7 +418,7 @@ static int send_envelope_piped(struct transaction *t)
 
 static int send_envelope_in_turn(struct transaction *t)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
 
     if (smtp->needs_reset) {
         add(smtp, "RSET");
@@ -446,7 +446,7 @@ static int send_envelope_in_turn(struct transaction *t)
 
 static int send_message(struct transaction *t)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
     struct smtp_body body;
     char shown[64];
 
@@ -467,7 +467,7 @@ static int send_message(struct transaction *t)
 /* From here on the server may have the message whatever happens. */
 static enum smtp_outcome read_verdict(struct transaction *t)
 {
-    struct smtp *smtp = t->smtp;
+    struct smtp_session *smtp = t->smtp;
     enum smtp_class class;
 
     if (smtp_read_reply(smtp, "dot", NULL, t->err) < 0 || (smtp->reply.code >= 300 && smtp->reply.code < 400)) {
@@ -504,7 +504,7 @@ static enum smtp_outcome transact(struct transaction *t)
     return nobody(t);
 }
 
-enum smtp_outcome smtp_send(struct smtp *smtp, const struct smtp_envelope *envelope, struct str message,
+enum smtp_outcome smtp_send(struct smtp_session *smtp, const struct smtp_envelope *envelope, struct str message,
                             struct smtp_result *results, struct err *err)
 {
     struct err own = { 0 };

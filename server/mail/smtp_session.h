@@ -10,7 +10,7 @@
 
 #define SMTP_OUT_MAX (256 * 1024)       /* commands of one group, or one piece of a message */
 
-struct smtp {
+struct smtp_session {
     struct dialog *dialog;
     struct smtp_caps caps;
     struct smtp_reply reply;            /* the last one read */
@@ -23,17 +23,17 @@ struct smtp {
 
 /* The next reply into smtp->reply, within the step's time. -1: protocol.garbage, protocol.lineTooLong, protocol.timeout, connect.*; a
  * 421 is a reply like others, and noted. `masked` (or NULL) is what the transcript shows instead of the server's words. */
-int smtp_read_reply(struct smtp *smtp, const char *step, const char *masked, struct err *err);
+int smtp_read_reply(struct smtp_session *smtp, const char *step, const char *masked, struct err *err);
 /* One command without its CRLF, then its reply. */
-int smtp_command(struct smtp *smtp, const char *step, struct err *err, const char *fmt, ...)
+int smtp_command(struct smtp_session *smtp, const char *step, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* An error from smtp->reply: `id` unless the reply itself is out of place (protocol.unexpected) or a 421. The text is
  * "H words: said". Returns -1; the connection stays. */
-int smtp_refused(struct smtp *smtp, enum err_code code, const char *id, const char *step, const char *words,
+int smtp_refused(struct smtp_session *smtp, enum err_code code, const char *id, const char *step, const char *words,
                  struct err *err);
 
-int smtp_authenticate(struct smtp *smtp, const struct mail_auth *auth, struct err *err);       /* smtp_auth.c */
+int smtp_authenticate(struct smtp_session *smtp, const struct mail_auth *auth, struct err *err);       /* smtp_auth.c */
 
 /* smtp_body.c: a message on its way to the wire. */
 struct smtp_body {
