@@ -45,6 +45,9 @@ void crypto_key_free(struct crypto_key *key);
 MEM_FREEP(crypto_key)
 const uint8_t *crypto_key_id(const struct crypto_key *key);         /* CRYPTO_KEY_ID_LEN bytes of its SHA-256 */
 
+/* HMAC-SHA-256 under this key for a purpose of its own ("etag"), so that no two uses of the key meet. */
+void crypto_key_hmac(const struct crypto_key *key, const char *purpose, struct str bytes, uint8_t ret[CRYPTO_SHA256_LEN]);
+
 /* Appends the sealed form of `plain` to `sealed`. `context` says what the secret is ("account/alerts/password"): it is
  * not stored, and crypto_open must be given the same, so a sealed value can't be moved to another place. */
 int crypto_seal(const struct crypto_key *key, struct str plain, struct str context, struct buf *sealed, struct err *err);

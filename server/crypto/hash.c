@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/crypto.h"
 
+#include "crypto/internal.h"
+
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -31,6 +33,15 @@ void crypto_sha256(struct str bytes, uint8_t ret[CRYPTO_SHA256_LEN])
 void crypto_hmac_sha256(const void *key, size_t key_len, struct str bytes, uint8_t ret[CRYPTO_SHA256_LEN])
 {
     must(gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_len, bytes.p, bytes.len, ret));
+}
+
+void crypto_key_hmac(const struct crypto_key *key, const char *purpose, struct str bytes, uint8_t ret[CRYPTO_SHA256_LEN])
+{
+    uint8_t derived[CRYPTO_SHA256_LEN];
+
+    crypto_hmac_sha256(crypto_key_bytes(key), KEY_LEN, str_c(purpose), derived);
+    crypto_hmac_sha256(derived, sizeof(derived), bytes, ret);
+    mem_wipe(derived, sizeof(derived));
 }
 
 struct crypto_hash *crypto_hash_new(void)

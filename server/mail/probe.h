@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/mail/probe.h - as far as the certificate and not a step further: what a server shows before anybody logs in. */
+/* server/mail/probe.h - goes to a mail server as far as one can without saying who one is: connects, secures, reads what is offered. */
 #ifndef POSTERN_MAIL_PROBE_H
 #define POSTERN_MAIL_PROBE_H
 
@@ -9,8 +9,7 @@
 
 enum mail_transport { MAIL_SMTP, MAIL_IMAP, MAIL_POP3 };
 
-/* Connects, reads the greeting and, with SECURITY_STARTTLS, upgrades; judge() sees the certificate. Errors as in mail/dialog.h, and
- * protocol.greeting protocol.garbage tls.starttlsMissing tls.starttlsRefused. Ends the connection politely. */
+/* Steps resolve to capabilities, then a polite end. Errors as in mail/smtp.h, `at` beginning with "smtp.", "imap." or "pop3.". */
 int mail_probe(enum mail_transport transport, const struct mail_server *server, const struct mail_observer *observer,
                struct err *err);
 

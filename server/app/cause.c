@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/cause.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+const char *const account_state_names[] = { "pending", "ok", "down", "fault", "challenged", "disabled", NULL };
+
+static const struct cause causes[] = {
+    { "config.hostname", STATE_FAULT, "Give the hostname of the mail server." },
+    { "config.authenticator", STATE_FAULT, "Complete the Email Authenticator: user name and password, or type none for a relay." },
+    { "config.secretFile", STATE_FAULT,
+      "Put the file into the credentials directory, readable for Postern, or give the secret itself." },
+    { "config.unsupported", STATE_FAULT, "Choose a setting that this version supports." },
+    { "dns.notFound", STATE_DOWN, "Check the spelling of the hostname, and that this machine's DNS knows it." },
+    { "dns.timeout", STATE_DOWN, "Check that this machine reaches its DNS server." },
+    { "dns.failed", STATE_DOWN, "Check this machine's DNS settings." },
+    { "connect.refused", STATE_DOWN, "Check the port, and that the mail server is running." },
+    { "connect.timeout", STATE_DOWN, "Check hostname and port, and that no firewall is in between." },
+    { "connect.unreachable", STATE_DOWN, "Check the network between this machine and the server." },
+    { "connect.closed", STATE_DOWN,
+      "The server ended the connection. Check that port and security fit (Use Ssl, Use Start Tls), and the server's log." },
+    { "tls.handshake", STATE_DOWN,
+      "Check that port and security fit: a port for Use Start Tls does not answer Use Ssl, and the other way round." },
+    { "tls.version", STATE_DOWN,
+      "Have the server's TLS updated. Lower Tls Min Protocol only if that is impossible." },
+    { "tls.timeout", STATE_DOWN, "Check that this port expects TLS at once; if not, choose Use Start Tls." },
+    { "tls.starttlsMissing", STATE_DOWN,
+      "Nothing was sent. If the server used to offer STARTTLS, somebody may be stripping it; otherwise choose Use Ssl or another port." },
+    { "tls.starttlsRefused", STATE_DOWN, "Nothing was sent. Ask the server's administrator why it refuses STARTTLS, or choose Use Ssl." },
+    { "tls.injected", STATE_DOWN,
+      "Nothing was sent. Bytes came in the clear where only the handshake may follow: somebody on the way, or a broken server." },
+    { "tls.closed", STATE_DOWN, "The server ended TLS without saying so. Look at its log." },
+    { "cert.challenge", STATE_CHALLENGED,
+      "Compare the fingerprint with the one the server's administrator gives you; accept it, or import the CA that signed it." },
+    { "cert.changed", STATE_CHALLENGED,
+      "The server shows another key than the one accepted. Ask its administrator whether it was replaced before you accept it." },
+    { "cert.rejected", STATE_FAULT, "You rejected this certificate. Have it replaced, or delete the entry in Allowed Hosts." },
+    { "cert.refused", STATE_FAULT, "This certificate cannot be accepted by anybody. Have the server's certificate replaced." },
+    { "auth.refused", STATE_FAULT, "Check user name and password. Sending goes on by itself after they are changed." },
+    { "auth.noMechanism", STATE_FAULT, "Choose a mechanism that the server offers, or auto." },
+    { "auth.cleartext", STATE_FAULT,
+      "Choose Use Ssl or Use Start Tls. Only if the server can do neither, set Allow Cleartext Auth." },
+    { "auth.channelBinding", STATE_FAULT,
+      "Somebody may stand between Postern and the server. Compare the certificate's fingerprint with the server's own." },
+    { "auth.temporary", STATE_DOWN, "The server cannot check log-ins now; Postern tries again." },
+    { "protocol.greeting", STATE_DOWN, "The server does not want this connection; its words say why." },
+    { "protocol.garbage", STATE_DOWN, "Check hostname, port and transport: this does not look like a mail server." },
+    { "protocol.unexpected", STATE_DOWN, "The server answered against the protocol. Turn on Debug and look at the transcript." },
+    { "protocol.timeout", STATE_DOWN,
+      "The server did not answer in time. Check that port and security fit, or raise Connection Timeout." },
+    { "protocol.lineTooLong", STATE_DOWN, "Check hostname, port and transport: this does not look like a mail server." },
+    { "protocol.refused", STATE_DOWN, "The server refused the command; its words say why." },
+    { "limit.perDay", STATE_OK, "Messages wait for midnight; raise Max Sendable Per Day if that is too late." },
+    { "limit.queueFull", STATE_OK, "Wait until messages have gone out, or raise Max Queue Size." },
+    { "limit.diskFull", STATE_DOWN, "Make room on the disk that holds Postern's state; it goes on by itself." },
+    { "dns", STATE_DOWN, "Check this machine's DNS." },
+    { "connect", STATE_DOWN, "Check hostname and port." },
+    { "tls", STATE_DOWN, "Check that port and security fit." },
+    { "cert", STATE_FAULT, "Look at the server's certificate." },
+    { "auth", STATE_FAULT, "Check the Email Authenticator." },
+    { "config", STATE_FAULT, "Check the account's settings." },
+    { "protocol", STATE_DOWN, "Turn on Debug and look at the transcript." },
+    { "", STATE_DOWN, "Turn on Debug and look at the transcript." },
+};
+
+const struct cause *cause_at(size_t i)
+{
+    return i < sizeof(causes) / sizeof(causes[0]) ? &causes[i] : NULL;
+}
+
+const struct cause *cause_of(const char *code)
+{
+    const char *dot = strchr(code, '.');
+    struct str family = str_n(code, dot ? (size_t)(dot - code) : 0);
+    const struct cause *general = NULL;
+
+    for (size_t i = 0; cause_at(i); i++) {
+        if (strcmp(causes[i].code, code) == 0)
+            return &causes[i];
+        if (str_eq(str_c(causes[i].code), family) || causes[i].code[0] == '\0')
+            general = general ? general : &causes[i];
+    }
+    return general;
+}

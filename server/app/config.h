@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/app/config.h - writes to configuration: checked, compared, stored, published, audited. DESIGN 5.
+ *
+ * A write runs alone on the store's writer thread: it sees what the writes before it published, so a lost update cannot happen
+ * and preconditions hold at the moment of the commit. */
+#ifndef POSTERN_APP_CONFIG_H
+#define POSTERN_APP_CONFIG_H
+
+#include "app/station.h"
+#include "component/problems.h"
+
+enum config_op { CONFIG_CREATE, CONFIG_REPLACE, CONFIG_PATCH, CONFIG_DELETE, CONFIG_RENAME };
+enum config_outcome { CONFIG_FAILED, CONFIG_CREATED, CONFIG_CHANGED, CONFIG_UNCHANGED, CONFIG_DELETED };
+
+struct config_result {
+    enum config_outcome outcome;
+    struct err err;                     /* CONFIG_FAILED */
+    struct problems problems;           /* with ERR_INVALID */
+    struct problems warnings;
+    struct entry *before;               /* held; NULL when there was none */
+    struct entry *after;                /* held; NULL when deleted */
+};
+
+struct config_request {
+    enum config_op op;
+    struct registry *registry;
+    /* For CREATE and a REPLACE that creates; NULL: by the document's "type". */
+    const struct component_type *type;
+    const char *name;
+    const char *new_name;               /* CONFIG_RENAME */
+    const json_t *document;
+    bool dry_run;
+    bool force;                         /* DELETE: although messages wait */
+    bool no_create;                     /* REPLACE: of what is there only (services) */
+    struct actor actor;
+    /* RFC 9110 13: whether the preconditions hold for the present ETag (NULL: there is none). NULL: no preconditions. */
+    bool (*precondition)(void *ctx, const char *etag);
+    /* Once, on the writer thread after the commit; `result` is freed after it. Everything the request points to stays
+     * the caller's and must live until then. */
+    void (*done)(struct config_request *request, struct config_result *result);
+    void *ctx;
+};
+
+void config_write(struct station *station, struct config_request *request);
+/* The same and waits: not for HTTP threads. The caller calls config_result_clear. */
+void config_write_wait(struct station *station, struct config_request *request, struct config_result *result);
+void config_result_clear(struct config_result *result);
+/* {changes:[{resource, action, before, after}], unchanged:n}: what a dryRun answers. The caller's. */
+json_t *config_plan(const struct config_request *request, const struct config_result *result);
+
+#endif

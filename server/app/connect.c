@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/connect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/hosts.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "model/account.h"
+
+#define SECRET_FILE_MAX (64 * 1024)
+
+/* ---- secrets ---- */
+
+static int read_secret_file(const char *path, const char *name, char **ret, struct err *err)
+{
+    struct buf text;
+    ssize_t got = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *room;
+
+    if (fd < 0)
+        return err_id(err, ERR_REFUSED, "config.secretFile", "emailAuthenticator", "The secret file \"%s\" cannot be read: %s.",
+                      name, strerror(errno));
+    buf_init_secret(&text, SECRET_FILE_MAX);
+    while ((room = buf_room(&text, 4096)) && (got = read(fd, room, 4096)) > 0)
+        text.len += (size_t)got;
+    close(fd);
+    if (got == 0 && text.p) {
+        text.p[text.len] = '\0';
+        text.p[strcspn(text.p, "\r\n")] = '\0';
+        *ret = buf_take(&text);
+        return 0;
+    }
+    buf_free(&text);
+    return err_id(err, ERR_REFUSED, "config.secretFile", "emailAuthenticator", "The secret file \"%s\" cannot be read, or is too long.",
+                  name);
+}
+
+int secret_resolve(const struct station *station, const struct secret *secret, char **ret, struct err *err)
+{
+    AUTO_FREE char *path = NULL;
+
+    if (secret->file == NULL) {
+        *ret = mem_strdup(secret->value ? secret->value : "");
+        return 0;
+    }
+    path = mem_printf("%s/%s", station->credentials_dir, secret->file);
+    return read_secret_file(path, secret->file, ret, err);
+}
+
+/* ---- the open ones ---- */
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct connect *open_list;
+
+static void enlist(struct connect *connect)
+{
+    pthread_mutex_lock(&open_lock);
+    connect->next = open_list;
+    open_list = connect;
+    connect->open = true;
+    pthread_mutex_unlock(&open_lock);
+}
+
+static void delist(struct connect *connect)
+{
+    pthread_mutex_lock(&open_lock);
+    for (struct connect **at = &open_list; connect->open && *at; at = &(*at)->next) {
+        if (*at == connect) {
+            *at = connect->next;
+            break;
+        }
+    }
+    connect->open = false;
+    pthread_mutex_unlock(&open_lock);
+}
+
+static void subject_of(const struct connect *connect, struct hosts_subject *subject)
+{
+    const struct account *account = connect->account->component;
+
+    *subject = (struct hosts_subject){ account->hostname, account_port(connect->account->type, account),
+                                       (enum trust_stores)account->trust_stores, account->verify_name, true };
+}
+
+void connect_abort_all(struct station *station)
+{
+    pthread_mutex_lock(&open_lock);
+    for (struct connect *connect = open_list; connect; connect = connect->next)
+        if (connect->station == station)
+            smtp_abort(connect->smtp);
+    pthread_mutex_unlock(&open_lock);
+}
+
+void connect_recheck(struct station *station)
+{
+    pthread_mutex_lock(&open_lock);
+    for (struct connect *connect = open_list; connect; connect = connect->next) {
+        struct hosts_subject subject;
+
+        subject_of(connect, &subject);
+        if (connect->station == station && connect->peer && !hosts_would_go_on(station, &subject, connect->peer))
+            smtp_abort(connect->smtp);
+    }
+    pthread_mutex_unlock(&open_lock);
+}
+
+/* ---- what a session tells ---- */
+
+json_t *connect_step_json(const struct mail_step *step)
+{
+    const struct err *err = step->err;
+    json_t *json = json_pack("{s:s, s:b, s:I, s:s}", "name", step->name, "ok", err == NULL, "ms", (json_int_t)step->ms, "detail",
+                             err ? err->text : step->detail ? step->detail : "");
+
+    if (err) {
+        json_object_set_new(json, "code", json_string(err->id));
+        json_object_set_new(json, "advice", json_string(cause_of(err->id)->advice));
+    }
+    return json;
+}
+
+static void on_step(void *ctx, const struct mail_step *step)
+{
+    struct connect *connect = ctx;
+
+    if (connect->steps)
+        json_array_append_new(connect->steps, connect_step_json(step));
+}
+
+static void on_transcript(void *ctx, enum mail_direction direction, struct str line)
+{
+    struct connect *connect = ctx;
+    AUTO_FREE char *text = mem_printf("%c %.*s", direction == MAIL_SENT ? '>' : '<', (int)(line.len < 2000 ? line.len : 2000),
+                                      line.p);
+
+    live_transcript_add(connect->live, text);
+}
+
+static void keep_challenge(struct connect *connect, const struct hosts_subject *subject, const struct err *err)
+{
+    AUTO_FREE char *id = hosts_id(subject->hostname, subject->port);
+    AUTO(entry) entry = strncmp(err->id, "cert.", 5) == 0 ? registry_get(connect->station->allowed_hosts, id) : NULL;
+
+    if (connect->steps && entry)
+        connect->challenge = hosts_json(connect->station, entry);
+}
+
+static int on_judge(void *ctx, const struct tls_peer *peer, struct err *err)
+{
+    struct connect *connect = ctx;
+    struct trust_result result;
+    struct hosts_subject subject;
+
+    pthread_mutex_lock(&open_lock);     /* connect_recheck looks at it from other threads */
+    tls_peer_free(connect->peer);
+    connect->peer = tls_peer_copy(peer);
+    pthread_mutex_unlock(&open_lock);
+    subject_of(connect, &subject);
+    if (hosts_judge(connect->station, &subject, peer, &result, err) == 0)
+        return 0;
+    keep_challenge(connect, &subject, err);
+    return -1;
+}
+
+/* ---- a connection ---- */
+
+struct connect *connect_new(struct station *station, struct entry *account, bool stored)
+{
+    struct connect *connect = mem_alloc(sizeof(*connect));
+    bool debug = ((const struct account *)account->component)->debug;
+
+    connect->station = station;
+    connect->account = entry_hold(account);
+    connect->live = stored ? live_get(station->lives, account->name) : NULL;
+    connect->observer = (struct mail_observer){ connect, on_step, stored && debug ? on_transcript : NULL, on_judge };
+    return connect;
+}
+
+void connect_free(struct connect *connect)
+{
+    if (connect == NULL)
+        return;
+    delist(connect);
+    if (connect->smtp && smtp_is_usable(connect->smtp))
+        smtp_quit(connect->smtp);
+    smtp_free(connect->smtp);
+    tls_peer_free(connect->peer);
+    json_decref(connect->steps);
+    json_decref(connect->challenge);
+    live_free(connect->live);
+    entry_free(connect->account);
+    free(connect);
+}
+
+void connect_server(const struct entry *entry, struct mail_server *server)
+{
+    const struct account *account = entry->component;
+
+    *server = (struct mail_server){
+        .hostname = account->hostname,
+        .port = (uint16_t)account_port(entry->type, account),
+        .security = account->use_ssl ? SECURITY_SSL : account->use_start_tls ? SECURITY_STARTTLS : SECURITY_NONE,
+        .tls_min = (enum tls_version)(account->tls_min_protocol + TLS_VERSION_1_0),
+        .verify_name = account->verify_name,
+        .allow_cleartext_auth = account->allow_cleartext_auth,
+        .timeout_ms = SECONDS(account->connection_timeout),
+        .session_key = entry->name,
+    };
+}
+
+int connect_auth(struct connect *connect, struct mail_auth *auth, char **secret, struct err *err)
+{
+    const struct account *account = connect->account->component;
+    const struct auth_basic *basic = account_basic(account);
+
+    *auth = (struct mail_auth){ .type = MAIL_AUTH_NONE };
+    if (strcmp(account->authenticator.type->name, "none") == 0)
+        return 0;
+    if (basic == NULL)
+        return err_id(err, ERR_REFUSED, "config.unsupported", "emailAuthenticator", "OAuth 2 is not supported by this version yet.");
+    if (*basic->username == '\0' && basic->password.value == NULL && basic->password.file == NULL)
+        return 0;                       /* a new account's default: a relay that asks for nothing */
+    if (*basic->username == '\0')
+        return err_id(err, ERR_REFUSED, "config.authenticator", "emailAuthenticator", "A password is given but no user name.");
+    if (secret_resolve(connect->station, &basic->password, secret, err) < 0)
+        return -1;
+    *auth = (struct mail_auth){ MAIL_AUTH_BASIC, basic->username, *secret, auth_mechanisms[basic->mechanism] };
+    return 0;
+}
+
+static int check_settings(const struct connect *connect, struct err *err)
+{
+    if (*((const struct account *)connect->account->component)->hostname == '\0')
+        return err_id(err, ERR_REFUSED, "config.hostname", "hostname", "No hostname is given.");
+    return 0;
+}
+
+int connect_open(struct connect *connect, struct err *err)
+{
+    AUTO_SECRET char *secret = NULL;
+    struct mail_server server;
+    struct mail_auth auth;
+
+    if (check_settings(connect, err) < 0 || connect_auth(connect, &auth, &secret, err) < 0)
+        return -1;
+    connect_server(connect->account, &server);
+    connect->smtp = smtp_new(&server, &connect->observer, connect->station->host_name);
+    enlist(connect);
+    return smtp_open(connect->smtp, &auth, err);
+}
+
+json_t *connect_tls_json(const struct connect *connect)
+{
+    const struct tls_peer *peer = connect->peer;
+    json_t *certificate, *tls;
+
+    if (peer == NULL)
+        return NULL;
+    certificate = hosts_certificate_json(peer, 0);
+    tls = json_pack("{s:s, s:s, s:s}", "protocol", tls_version_name(peer->version), "cipher", peer->cipher, "keyExchange",
+                    peer->key_exchange);
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = { "subject", "issuer", "notAfter", "sha256", "spkiSha256" };
+        json_t *value = json_object_get(certificate, names[i]);
+
+        json_object_set(tls, names[i], value ? value : json_null());
+    }
+    json_decref(certificate);
+    return tls;
+}

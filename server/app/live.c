@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/sender.h"
+#include "app/station.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "model/services.h"
+#include "store/store.h"
+
+/* Spares the flush its walk over the accounts while nothing happens. */
+static atomic_bool any_dirty;
+
+static void mark_dirty(struct live *live)
+{
+    live->dirty = true;
+    atomic_store(&any_dirty, true);
+}
+
+struct lives {
+    pthread_mutex_t lock;
+    struct map *by_name;
+};
+
+struct lives *lives_new(void)
+{
+    struct lives *lives = mem_alloc(sizeof(*lives));
+
+    pthread_mutex_init(&lives->lock, NULL);
+    lives->by_name = map_new();
+    return lives;
+}
+
+void lives_free(struct lives *lives)
+{
+    size_t at = 0;
+    struct live *live;
+
+    if (lives == NULL)
+        return;
+    while ((live = map_next(lives->by_name, &at, NULL)))
+        live_free(live);
+    map_free(lives->by_name);
+    pthread_mutex_destroy(&lives->lock);
+    free(lives);
+}
+
+struct live *live_hold(struct live *live)
+{
+    atomic_fetch_add_explicit(&live->holders, 1, memory_order_relaxed);
+    return live;
+}
+
+void live_free(struct live *live)
+{
+    if (live == NULL || atomic_fetch_sub_explicit(&live->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    sender_free(live->sender);
+    for (size_t i = 0; live->transcript && i < TRANSCRIPT_LINES; i++)
+        free(live->transcript[i]);
+    free(live->transcript);
+    json_decref(live->last_tls);
+    free(live->failure_cause);
+    free(live->last_discard_cause);
+    free(live->name);
+    pthread_mutex_destroy(&live->lock);
+    free(live);
+}
+
+struct live *live_get(struct lives *lives, const char *name)
+{
+    struct live *live;
+
+    pthread_mutex_lock(&lives->lock);
+    live = map_get(lives->by_name, name);
+    if (live == NULL) {
+        live = mem_alloc(sizeof(*live));
+        atomic_init(&live->holders, 1);
+        pthread_mutex_init(&live->lock, NULL);
+        live->name = mem_strdup(name);
+        live->since = clock_now();
+        map_put(lives->by_name, name, live);
+    }
+    live_hold(live);
+    pthread_mutex_unlock(&lives->lock);
+    return live;
+}
+
+void lives_remove(struct lives *lives, const char *name)
+{
+    struct live *live;
+
+    pthread_mutex_lock(&lives->lock);
+    live = map_remove(lives->by_name, name);
+    pthread_mutex_unlock(&lives->lock);
+    live_free(live);
+}
+
+/* The counters go with the account; a sender under way ends by itself under the old name. */
+void lives_rename(struct lives *lives, const char *from, const char *to)
+{
+    struct live *before, *after;
+
+    pthread_mutex_lock(&lives->lock);
+    before = map_remove(lives->by_name, from);
+    pthread_mutex_unlock(&lives->lock);
+    if (before == NULL)
+        return;
+    after = live_get(lives, to);
+    pthread_mutex_lock(&before->lock);
+    pthread_mutex_lock(&after->lock);
+    after->last_success = before->last_success;
+    after->last_failure = before->last_failure;
+    after->failure_cause = mem_strdup(before->failure_cause);
+    after->paused = before->paused;
+    after->queue_size = before->queue_size;
+    after->number_sent = before->number_sent;
+    after->number_sent_until = before->number_sent_until;
+    after->number_discarded = before->number_discarded;
+    after->last_discard = before->last_discard;
+    after->last_discard_cause = mem_strdup(before->last_discard_cause);
+    pthread_mutex_unlock(&after->lock);
+    pthread_mutex_unlock(&before->lock);
+    live_free(after);
+    live_free(before);
+}
+
+static void set_text(char **at, const char *text)
+{
+    free(*at);
+    *at = text && *text ? mem_strdup(text) : NULL;
+}
+
+void live_restore(struct live *live, const struct account *stored)
+{
+    pthread_mutex_lock(&live->lock);
+    live->last_success = stored->last_poll_success;
+    live->last_failure = stored->last_poll_failure;
+    set_text(&live->failure_cause, stored->last_poll_failure_cause);
+    json_decref(live->last_tls);
+    live->last_tls = stored->last_tls ? json_deep_copy(stored->last_tls) : NULL;
+    live->paused = stored->paused;
+    live->number_sent = stored->number_sent;
+    live->number_sent_until = stored->number_sent_until;
+    live->number_discarded = stored->number_discarded;
+    live->last_discard = stored->last_discard;
+    set_text(&live->last_discard_cause, stored->last_discard_cause);
+    pthread_mutex_unlock(&live->lock);
+}
+
+bool station_email_enabled(struct station *station)
+{
+    AUTO(entry) service = registry_get(station->services, email_service_type.name);
+
+    return service == NULL || ((const struct email_service *)service->component)->enabled;
+}
+
+static void set_state(struct live *live, enum account_state state, const char *code, const char *cause)
+{
+    if (live->state != state || strcmp(live->code, code) != 0)
+        live->since = clock_now();
+    live->state = state;
+    snprintf(live->code, sizeof(live->code), "%s", code);
+    snprintf(live->cause, sizeof(live->cause), "%s", cause);
+}
+
+void live_settle(struct station *station, const struct entry *entry)
+{
+    const struct account *account = entry->component;
+    AUTO(live) live = live_get(station->lives, entry->name);
+
+    pthread_mutex_lock(&live->lock);
+    if (!account->enabled)
+        set_state(live, STATE_DISABLED, "", "The account is disabled.");
+    else if (!station_email_enabled(station))
+        set_state(live, STATE_DISABLED, "", "The EmailService is disabled.");
+    else if (*account->hostname == '\0')
+        set_state(live, STATE_FAULT, "config.hostname", "No hostname is given.");
+    else
+        set_state(live, STATE_PENDING, "", "Not tried yet.");
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_succeeded(struct live *live, json_t *tls)
+{
+    pthread_mutex_lock(&live->lock);
+    if (live->state != STATE_DISABLED)
+        set_state(live, STATE_OK, "", "The last attempt succeeded.");
+    live->last_success = clock_now();
+    if (tls) {
+        json_decref(live->last_tls);
+        live->last_tls = tls;
+    }
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_failed(struct live *live, const struct err *err)
+{
+    const struct cause *cause = cause_of(err->id);
+
+    pthread_mutex_lock(&live->lock);
+    if (live->state != STATE_DISABLED) {
+        if (live->state != cause->state || strcmp(live->code, err->id) != 0)
+            log_warning(live->name, "%s: %s", err->id, err->text);
+        set_state(live, cause->state, err->id, err->text);
+    }
+    live->last_failure = clock_now();
+    set_text(&live->failure_cause, err->text);
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+static void turn_day(struct live *live, int64_t now)
+{
+    if (now < live->number_sent_until)
+        return;
+    live->number_sent = 0;
+    live->number_sent_until = clock_next_midnight(now);
+    mark_dirty(live);
+}
+
+void live_count_sent(struct live *live, int64_t now)
+{
+    pthread_mutex_lock(&live->lock);
+    turn_day(live, now);
+    live->number_sent++;
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+int64_t live_sent_today(struct live *live, int64_t now)
+{
+    int64_t sent;
+
+    pthread_mutex_lock(&live->lock);
+    turn_day(live, now);
+    sent = live->number_sent;
+    pthread_mutex_unlock(&live->lock);
+    return sent;
+}
+
+void live_count_discarded(struct live *live, int64_t now, const char *cause)
+{
+    pthread_mutex_lock(&live->lock);
+    live->number_discarded++;
+    live->last_discard = now;
+    set_text(&live->last_discard_cause, cause);
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_set_paused(struct live *live, bool paused)
+{
+    pthread_mutex_lock(&live->lock);
+    live->paused = paused;
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_reset_sent(struct live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    live->number_sent = 0;
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_transcript_add(struct live *live, const char *line)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    pthread_mutex_lock(&live->lock);
+    if (live->transcript == NULL)
+        live->transcript = mem_array(TRANSCRIPT_LINES, sizeof(*live->transcript));
+    free(live->transcript[live->transcript_at]);
+    live->transcript[live->transcript_at] = mem_printf("%s %s", clock_format(clock_now(), when), line);
+    live->transcript_at = (live->transcript_at + 1) % TRANSCRIPT_LINES;
+    pthread_mutex_unlock(&live->lock);
+}
+
+json_t *live_transcript(struct live *live)
+{
+    json_t *lines = json_array();
+
+    pthread_mutex_lock(&live->lock);
+    for (size_t i = 0; live->transcript && i < TRANSCRIPT_LINES; i++) {
+        const char *line = live->transcript[(live->transcript_at + i) % TRANSCRIPT_LINES];
+
+        if (line)
+            json_array_append_new(lines, json_string(line));
+    }
+    pthread_mutex_unlock(&live->lock);
+    return lines;
+}
+
+static json_t *status_object(const struct live *live)
+{
+    char since[CLOCK_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "state", account_state_names[live->state], "cause", live->cause, "code",
+                     live->code, "advice", live->code[0] ? cause_of(live->code)->advice : "", "since",
+                     clock_format(live->since, since));
+}
+
+json_t *live_status_object(struct live *live)
+{
+    json_t *status;
+
+    pthread_mutex_lock(&live->lock);
+    status = status_object(live);
+    pthread_mutex_unlock(&live->lock);
+    return status;
+}
+
+/* Into a component of the account's type, where the property table finds it. */
+static struct account *snapshot(struct live *live, const struct component_type *type)
+{
+    struct account *account = component_new(type);
+
+    pthread_mutex_lock(&live->lock);
+    turn_day(live, clock_now());
+    account->status = status_object(live);
+    account->last_poll_success = live->last_success;
+    account->last_poll_failure = live->last_failure;
+    account->last_tls = live->last_tls ? json_deep_copy(live->last_tls) : NULL;
+    free(account->last_poll_failure_cause);
+    account->last_poll_failure_cause = mem_strdup(live->failure_cause ?: "");
+    if (type == &outgoing_account_type) {
+        account->paused = live->paused;
+        account->queue_size = live->queue_size;
+        account->number_sent = live->number_sent;
+        account->number_sent_until = live->number_sent_until;
+        account->number_discarded = live->number_discarded;
+        account->last_discard = live->last_discard;
+        free(account->last_discard_cause);
+        account->last_discard_cause = mem_strdup(live->last_discard_cause ?: "");
+    }
+    pthread_mutex_unlock(&live->lock);
+    return account;
+}
+
+json_t *live_status_json(struct station *station, const struct entry *entry)
+{
+    AUTO(live) live = live_get(station->lives, entry->name);
+    struct account *account = snapshot(live, entry->type);
+    json_t *json = json_object();
+
+    component_to_json(entry->type, account, VIEW_STATUS, json);
+    component_free(entry->type, account);
+    return json;
+}
+
+int live_store(struct store_tx *tx, struct live *live, const struct entry *entry, struct err *err)
+{
+    struct account *account = snapshot(live, entry->type);
+    int rc = store_put_state(tx, entry->type, entry->name, account, err);
+
+    component_free(entry->type, account);
+    return rc;
+}
+
+struct flush {
+    struct station *station;
+    struct store_tx *tx;
+    struct err *err;
+    int rc;
+};
+
+static void store_one(struct entry *entry, void *ctx)
+{
+    struct flush *flush = ctx;
+    AUTO(live) live = live_get(flush->station->lives, entry->name);
+    bool dirty;
+
+    pthread_mutex_lock(&live->lock);
+    dirty = live->dirty;
+    live->dirty = false;
+    pthread_mutex_unlock(&live->lock);
+    if (dirty && flush->rc == 0 && live_store(flush->tx, live, entry, flush->err) < 0 && flush->err->code != ERR_NOT_FOUND)
+        flush->rc = -1;
+}
+
+static int store_dirty(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct station *station = ctx;
+    struct flush flush = { station, tx, err, 0 };
+
+    registry_each(station->accounts, store_one, &flush);
+    return flush.rc;
+}
+
+void lives_flush(struct station *station)
+{
+    struct err err;
+
+    if (atomic_exchange(&any_dirty, false) && store_write(station->store, store_dirty, station, false, &err) < 0)
+        log_warning("store", "The accounts' counters could not be written: %s", err.text);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/app/live.h - what changes by itself: an account's status and counters, and its transcript. DESIGN 2.4. */
+#ifndef POSTERN_APP_LIVE_H
+#define POSTERN_APP_LIVE_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/cause.h"
+#include "app/registry.h"
+#include "base/err.h"
+#include "model/account.h"
+
+struct station;
+struct store_tx;
+struct sender;
+
+struct live {
+    atomic_uint holders;
+    char *name;
+    pthread_mutex_t lock;
+    enum account_state state;
+    char code[48];
+    char cause[384];
+    int64_t since;
+    int64_t last_success, last_failure;
+    char *failure_cause;                /* or NULL */
+    json_t *last_tls;                   /* or NULL */
+    bool paused;
+    int64_t queue_size;
+    int64_t number_sent, number_sent_until;
+    int64_t number_discarded, last_discard;
+    char *last_discard_cause;
+    bool dirty;                         /* the stored state is older */
+    char **transcript;                  /* ring of lines; NULL until debug */
+    size_t transcript_at;
+    struct sender *sender;              /* outgoing only; app/sender.c */
+};
+
+#define TRANSCRIPT_LINES 500
+
+struct lives;
+struct lives *lives_new(void);
+void lives_free(struct lives *lives);
+struct live *live_get(struct lives *lives, const char *name);          /* held; made when new */
+struct live *live_hold(struct live *live);
+void live_free(struct live *live);                                      /* lets go */
+MEM_FREEP(live)
+void lives_remove(struct lives *lives, const char *name);
+void lives_rename(struct lives *lives, const char *from, const char *to);
+
+/* At start: what was stored. */
+void live_restore(struct live *live, const struct account *stored);
+/* After a start or a change of the account: pending, disabled, or fault where it cannot work as it is. */
+void live_settle(struct station *station, const struct entry *entry);
+bool station_email_enabled(struct station *station);
+
+void live_succeeded(struct live *live, json_t *tls /* taken; NULL: no TLS */);
+void live_failed(struct live *live, const struct err *err);
+void live_count_sent(struct live *live, int64_t now);                   /* restarts the count after local midnight */
+void live_reset_sent(struct live *live);
+int64_t live_sent_today(struct live *live, int64_t now);
+void live_count_discarded(struct live *live, int64_t now, const char *cause);
+void live_transcript_add(struct live *live, const char *line);
+json_t *live_transcript(struct live *live);                             /* array of lines, oldest first */
+
+/* {state, cause, code, advice, since}; the caller's. */
+json_t *live_status_object(struct live *live);
+/* Every read-only property. */
+json_t *live_status_json(struct station *station, const struct entry *entry);
+int live_store(struct store_tx *tx, struct live *live, const struct entry *entry, struct err *err);
+void live_set_paused(struct live *live, bool paused);
+/* Writes what is dirty; called by a timer and at the end. */
+void lives_flush(struct station *station);
+
+#endif

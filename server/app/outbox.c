@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/outbox.h"
+
+#include <stdlib.h>
+
+#include "app/live.h"
+#include "app/sender.h"
+#include "base/clock.h"
+#include "model/account.h"
+#include "store/store.h"
+
+int outbox_check(struct station *station, const struct entry *account, int64_t size, struct err *err)
+{
+    const struct account *config = account->component;
+
+    if (account->type != &outgoing_account_type)
+        return err_id(err, ERR_CONFLICT, "account.type", NULL, "\"%s\" is an IncomingAccount; it sends nothing.", account->name);
+    if ((!config->enabled || !station_email_enabled(station)) && !config->allow_disabled_queuing)
+        return err_id(err, ERR_CONFLICT, "account.disabled", NULL,
+                      "\"%s\" is disabled and takes no messages. Enable it, or set allowDisabledQueuing.", account->name);
+    if (size > config->max_message_size)
+        return err_id(err, ERR_TOO_LARGE, "message.tooLarge", NULL,
+                      "The message has %lld bytes; \"%s\" takes at most %lld (maxMessageSize).", (long long)size, account->name,
+                      (long long)config->max_message_size);
+    return 0;
+}
+
+/* ---- accept ---- */
+
+struct accept {
+    struct outbox_post *post;
+    struct message *first;
+    bool repeated;
+};
+
+static int accept_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct accept *accept = ctx;
+    struct outbox_post *post = accept->post;
+    AUTO(entry) now = registry_get(post->station->accounts, post->account->name);
+    struct store_idempotency once = { .user = post->user, .key = post->idempotency_key };
+    struct store_message_counts counts;
+    int rc;
+
+    if (now == NULL)
+        return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no account \"%s\" any more.", post->account->name);
+    if (outbox_check(post->station, now, post->message->size, err) < 0)
+        return -1;
+    memcpy(once.digest, post->digest, sizeof(once.digest));
+    if (store_message_counts(tx, now->name, &counts, err) < 0)
+        return -1;
+    rc = store_message_add(tx, post->message, buf_str(&post->raw), post->idempotency_key ? &once : NULL, &accept->first, err);
+    accept->repeated = rc == 1;
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (counts.waiting >= ((const struct account *)now->component)->max_queue_size)
+        return err_id(err, ERR_FULL, "queue.full", NULL, "The queue of \"%s\" is full: %lld messages wait (maxQueueSize). Try again later.",
+                      now->name, (long long)counts.waiting);
+    return 0;
+}
+
+static void post_free(struct outbox_post *post)
+{
+    entry_free(post->account);
+    message_free(post->message);
+    buf_free(&post->raw);
+    free(post->idempotency_key);
+    free(post->user);
+    free(post);
+}
+
+static void accept_done(void *ctx, const struct err *err)
+{
+    struct accept *accept = ctx;
+    struct outbox_post *post = accept->post;
+
+    if (err == NULL && !accept->repeated) {
+        AUTO(live) live = live_get(post->station->lives, post->account->name);
+
+        pthread_mutex_lock(&live->lock);
+        live->queue_size++;
+        pthread_mutex_unlock(&live->lock);
+        sender_notice(post->station, post->account->name, post->message->next_attempt);
+    }
+    post->done(post, accept->repeated ? accept->first : post->message, accept->repeated, err);
+    message_free(accept->first);
+    post_free(post);
+    free(accept);
+}
+
+void outbox_submit(struct outbox_post *post)
+{
+    struct accept *accept = mem_alloc(sizeof(*accept));
+
+    accept->post = post;
+    store_submit(post->station->store, accept_run, accept_done, accept, false);
+}
+
+/* ---- one message ---- */
+
+bool outbox_action_named(const char *name, enum outbox_action *ret)
+{
+    static const char *const names[] = { "cancel", "retry", "hold", "release", "acknowledge" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret = (enum outbox_action)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_open_recipients(struct message *message, enum message_state state)
+{
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        enum message_state *now = &message->recipients[i].state;
+
+        if (*now != MESSAGE_SENT && (*now != MESSAGE_FAILED || state == MESSAGE_QUEUED))
+            *now = state;
+    }
+}
+
+static int refuse_state(const struct message *message, const char *action, struct err *err)
+{
+    return err_id(err, ERR_CONFLICT, "message.state", NULL, "The message is %s; %s is not possible then.",
+                  message_state_names[message->state], action);
+}
+
+static int act_on(struct message *message, enum outbox_action action, struct err *err)
+{
+    enum message_state state = message->state;
+    int64_t now = clock_now();
+
+    if (message->direction == MESSAGE_INCOMING ? action != OUTBOX_ACKNOWLEDGE : action == OUTBOX_ACKNOWLEDGE)
+        return err_id(err, ERR_CONFLICT, "message.direction", NULL, message->direction == MESSAGE_INCOMING ?
+                      "A received message can only be acknowledged." : "Only a received message can be acknowledged.");
+    switch (action) {
+    case OUTBOX_CANCEL:
+        if (!message_is_waiting(state) || state == MESSAGE_SENDING)
+            return refuse_state(message, "cancel", err);
+        message->state = MESSAGE_CANCELED;
+        message->finished_at = now;
+        set_open_recipients(message, MESSAGE_CANCELED);
+        return 0;
+    case OUTBOX_RETRY:
+        if (state != MESSAGE_DEFERRED && state != MESSAGE_FAILED && state != MESSAGE_UNCERTAIN && state != MESSAGE_QUEUED)
+            return refuse_state(message, "retry", err);
+        message->state = MESSAGE_QUEUED;
+        message->next_attempt = now;
+        message->finished_at = 0;
+        set_open_recipients(message, MESSAGE_QUEUED);
+        return 0;
+    case OUTBOX_HOLD:
+        if (state != MESSAGE_QUEUED && state != MESSAGE_DEFERRED)
+            return refuse_state(message, "hold", err);
+        message->state = MESSAGE_HELD;
+        message->held_by_limit = false;
+        return 0;
+    case OUTBOX_RELEASE:
+        if (state != MESSAGE_HELD)
+            return refuse_state(message, "release", err);
+        message->state = MESSAGE_QUEUED;
+        message->next_attempt = message->send_at > now ? message->send_at : now;
+        message->held_by_limit = false;
+        return 0;
+    case OUTBOX_ACKNOWLEDGE:
+        message->acknowledged = true;
+        return 0;
+    }
+    return 0;
+}
+
+static int act_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    static const char *const actions[] = { "cancel", "retry", "hold", "release", "acknowledge" };
+    struct outbox_act *act = ctx;
+    AUTO_FREE char *resource = mem_printf("Message/%s", act->id);
+    struct store_audit audit = { .at = clock_now(), .who = act->actor.name, .address = act->actor.address,
+                                 .action = actions[act->action], .resource = resource };
+
+    if (store_message_find(tx, act->id, &act->message, err) < 0 || act_on(act->message, act->action, err) < 0 ||
+        store_message_update(tx, act->message, err) < 0)
+        return -1;
+    return store_audit_add(tx, &audit, err);
+}
+
+/* What the store counts now, into the account's live state. */
+static int read_counts(struct store_tx *tx, const char *account, int64_t *waiting, struct err *err)
+{
+    struct store_message_counts counts;
+
+    if (store_message_counts(tx, account, &counts, err) < 0)
+        return -1;
+    *waiting = counts.waiting;
+    return 0;
+}
+
+struct recount {
+    struct station *station;
+    char *account;
+    int64_t waiting;
+};
+
+static int recount_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct recount *recount = ctx;
+
+    return read_counts(tx, recount->account, &recount->waiting, err);
+}
+
+static void recount_done(void *ctx, const struct err *err)
+{
+    struct recount *recount = ctx;
+
+    if (err == NULL) {
+        AUTO(live) live = live_get(recount->station->lives, recount->account);
+
+        pthread_mutex_lock(&live->lock);
+        live->queue_size = recount->waiting;
+        pthread_mutex_unlock(&live->lock);
+    }
+    free(recount->account);
+    free(recount);
+}
+
+void outbox_recount(struct station *station, const char *account)
+{
+    struct recount *recount = mem_alloc(sizeof(*recount));
+
+    recount->station = station;
+    recount->account = mem_strdup(account);
+    store_submit(station->store, recount_run, recount_done, recount, false);
+}
+
+static void act_done(void *ctx, const struct err *err)
+{
+    struct outbox_act *act = ctx;
+
+    if (err == NULL && act->message->direction == MESSAGE_OUTGOING) {
+        outbox_recount(act->station, act->message->account);
+        sender_notice(act->station, act->message->account, act->message->next_attempt);
+    }
+    act->done(act, err);
+    message_free(act->message);
+    free(act);
+}
+
+void outbox_act(struct outbox_act *act)
+{
+    store_submit(act->station->store, act_run, act_done, act, false);
+}
+
+/* ---- all of an account's ---- */
+
+static int all_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    static const enum message_state waiting[] = { MESSAGE_QUEUED, MESSAGE_DEFERRED, MESSAGE_HELD, MESSAGE_UNCERTAIN };
+    static const char *const actions[] = { "flush", "clearQueue", "resetNumberSent" };
+    struct outbox_all *all = ctx;
+    const char *name = all->account->name;
+    int64_t now = clock_now(), changed = 0;
+    AUTO_FREE char *resource = mem_printf("%s/%s", all->account->type->name, name);
+    struct store_audit audit = { .at = now, .who = all->actor.name, .address = all->actor.address,
+                                 .action = actions[all->what], .resource = resource };
+
+    switch (all->what) {
+    case OUTBOX_FLUSH:
+        if (store_message_move(tx, name, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &all->changed, err) < 0)
+            return -1;
+        break;
+    case OUTBOX_CLEAR:
+        for (size_t i = 0; i < COUNT_OF(waiting); i++) {
+            if (store_message_move(tx, name, waiting[i], MESSAGE_CANCELED, now, false, &changed, err) < 0)
+                return -1;
+            all->changed += changed;
+        }
+        break;
+    case OUTBOX_RESET_SENT:
+        if (store_message_move(tx, name, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &all->changed, err) < 0)
+            return -1;
+        break;
+    }
+    return store_audit_add(tx, &audit, err);
+}
+
+static void all_done(void *ctx, const struct err *err)
+{
+    struct outbox_all *all = ctx;
+
+    if (err == NULL) {
+        outbox_recount(all->station, all->account->name);
+        if (all->what == OUTBOX_RESET_SENT) {
+            AUTO(live) live = live_get(all->station->lives, all->account->name);
+
+            live_reset_sent(live);
+        }
+        if (all->what != OUTBOX_CLEAR)
+            sender_wake(all->station, all->account->name);
+    }
+    all->done(all, err);
+    entry_free(all->account);
+    free(all);
+}
+
+void outbox_all(struct outbox_all *all)
+{
+    store_submit(all->station->store, all_run, all_done, all, false);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/app/sender_result.h - what the server said, written to the message: the sender's bookkeeping. */
+#ifndef POSTERN_APP_SENDER_RESULT_H
+#define POSTERN_APP_SENDER_RESULT_H
+
+#include "app/live.h"
+#include "app/station.h"
+#include "base/buf.h"
+#include "mail/smtp.h"
+#include "model/message.h"
+
+/* The recipients of a message that still wait, as the session wants them. */
+struct result_envelope {
+    struct smtp_envelope smtp;
+    struct smtp_recipient *recipients;
+    struct smtp_result *results;
+    size_t *places;                     /* index of each in message->recipients */
+};
+void result_envelope_init(struct result_envelope *envelope, const struct message *message);
+void result_envelope_free(struct result_envelope *envelope);
+int  result_read_raw(struct station *station, const struct message *message, struct buf *raw, struct err *err);
+
+/* A result on its way to the disk. */
+struct result_commit;
+/* Applies the results to `message`, counts, and submits the write. */
+struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
+                                    struct message *message, const struct result_envelope *envelope,
+                                    enum smtp_outcome outcome, const struct err *err);
+int result_commit_wait(struct result_commit *commit, struct err *err);         /* frees it */
+
+/* Exposed for the tests: pure. */
+void result_apply(struct message *message, const struct result_envelope *envelope, enum smtp_outcome outcome,
+                  const struct err *err, const struct account *account, int64_t now);
+
+/* Claimed and not begun: back as they were. */
+void result_return(struct station *station, struct message *const *messages, size_t count);
+/* The account could not be used: due messages become deferred until then with the cause, overdue ones fail. */
+void result_defer_due(struct station *station, const struct entry *entry, int64_t until, const struct err *err);
+/* The day's limit is reached: what waits is held until local midnight. */
+void result_hold_for_day(struct station *station, const struct entry *entry);
+/* After a start: messages that a process before this one had under way. Also fills queueSize of every account. */
+int  result_take_over(struct station *station, struct err *err);
+
+int64_t sender_back_off(int failures);  /* ms */
+
+#endif

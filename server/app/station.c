@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/station.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/hosts.h"
+#include "app/live.h"
+#include "app/sender.h"
+#include "app/verify.h"
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "jobs/jobs.h"
+#include "model/account.h"
+#include "model/services.h"
+#include "model/trust_store.h"
+#include "model/user.h"
+#include "store/store.h"
+
+#define WORKERS_MAX 256
+#define FLUSH_EVERY SECONDS(2)
+#define PURGE_EVERY SECONDS(3600)
+#define PURGE_BATCH 1000
+
+/* ---- opening ---- */
+
+static int make_state_dir(const char *dir, struct err *err)
+{
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        return err_id(err, ERR_STORAGE, "state.unwritable", NULL, "The state directory %s cannot be made: %s.", dir, strerror(errno));
+    if (access(dir, W_OK | X_OK) < 0)
+        return err_id(err, ERR_STORAGE, "state.unwritable", NULL, "The state directory %s cannot be written to: %s.", dir,
+                      strerror(errno));
+    return 0;
+}
+
+/* The key is made only beside a database that is not there yet: a lost key must not be papered over by a new one. */
+static int open_key(struct station *station, struct err *err)
+{
+    AUTO_FREE char *path = mem_printf("%s/key", station->state_dir);
+    AUTO_FREE char *database = mem_printf("%s/postern.db", station->state_dir);
+
+    if (access(path, F_OK) < 0 && access(database, F_OK) < 0 && crypto_key_create(path, err) < 0 && err->code != ERR_EXISTS)
+        return -1;
+    return crypto_key_load(&station->key, path, err);
+}
+
+struct loading {
+    struct station *station;
+    const struct component_type *type;
+    struct registry *registry;
+};
+
+static int load_one(const char *name, void *component, const struct store_stamp *stamp, void *ctx)
+{
+    const struct loading *loading = ctx;
+    struct station *station = loading->station;
+    struct entry *entry = entry_new(loading->type, name, component, stamp->by, stamp->at, station->key);
+
+    if (loading->registry == station->accounts) {
+        AUTO(live) live = live_get(station->lives, name);
+
+        live_restore(live, component);
+    }
+    entry_free(registry_put(loading->registry, entry));
+    return 0;
+}
+
+static int load_all(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct station *station = ctx;
+    const struct loading loadings[] = {
+        { station, &email_service_type, station->services }, { station, &web_service_type, station->services },
+        { station, &user_service_type, station->services }, { station, &certificate_service_type, station->services },
+        { station, &outgoing_account_type, station->accounts }, { station, &incoming_account_type, station->accounts },
+        { station, &allowed_host_type, station->allowed_hosts }, { station, &user_ca_type, station->user_cas },
+        { station, &key_pair_type, station->key_pairs }, { station, &user_type, station->users },
+        { station, &token_type, station->tokens },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(loadings); i++)
+        if (store_each(tx, loadings[i].type, "", load_one, (void *)&loadings[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* A service exists without being written: at its defaults. */
+static void add_services(struct station *station)
+{
+    for (const struct component_type *const *type = service_types; *type; type++) {
+        AUTO(entry) there = registry_get(station->services, (*type)->name);
+
+        if (there == NULL)
+            entry_free(registry_put(station->services,
+                                    entry_new(*type, (*type)->name, component_new(*type), "postern", clock_now(), station->key)));
+    }
+}
+
+static void name_host(struct station *station)
+{
+    char name[256] = "";
+    uint8_t random[16];
+    char hex[33];
+
+    if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0')
+        snprintf(name, sizeof(name), "localhost");
+    station->host_name = mem_strdup(name);
+    crypto_random(random, sizeof(random));
+    snprintf(station->lease_owner, sizeof(station->lease_owner), "%s", hex_encode(random, sizeof(random), hex));
+}
+
+static struct station *station_new(const struct station_options *options)
+{
+    struct station *station = mem_alloc(sizeof(*station));
+    const char *credentials = options->credentials_dir ? options->credentials_dir : getenv("CREDENTIALS_DIRECTORY");
+
+    station->state_dir = mem_strdup(options->state_dir);
+    station->credentials_dir = credentials ? mem_strdup(credentials) : mem_printf("%s/credentials", options->state_dir);
+    station->accounts = registry_new();
+    station->services = registry_new();
+    station->users = registry_new();
+    station->tokens = registry_new();
+    station->user_cas = registry_new();
+    station->allowed_hosts = registry_new();
+    station->key_pairs = registry_new();
+    station->lives = lives_new();
+    station->started_at = clock_now();
+    name_host(station);
+    return station;
+}
+
+static int fill(struct station *station, const struct station_options *options, struct err *err)
+{
+    struct store_options store = { .state_dir = station->state_dir, .exclusive = options->exclusive };
+    AUTO(entry) service = NULL;
+
+    if (make_state_dir(station->state_dir, err) < 0 || open_key(station, err) < 0)
+        return -1;
+    store.key = station->key;
+    if (store_open(&station->store, &store, err) < 0 || store_read(station->store, load_all, station, err) < 0)
+        return -1;
+    add_services(station);
+    service = registry_get(station->services, certificate_service_type.name);
+    station->hosts = hosts_new(((const struct certificate_service *)service->component)->system_trust_store);
+    return hosts_load_cas(station, err);
+}
+
+int station_open(struct station **ret, const struct station_options *options, struct err *err)
+{
+    struct station *station = station_new(options);
+
+    if (fill(station, options, err) < 0) {
+        station_free(station);
+        return -1;
+    }
+    *ret = station;
+    return 0;
+}
+
+/* ---- consequences of a changed configuration ---- */
+
+static void settle(struct entry *entry, void *ctx)
+{
+    live_settle(ctx, entry);
+}
+
+static void settle_and_wake(struct entry *entry, void *ctx)
+{
+    live_settle(ctx, entry);
+    if (entry->type == &outgoing_account_type)
+        sender_wake(ctx, entry->name);
+}
+
+static bool is_account(const struct entry *entry)
+{
+    return entry->type == &outgoing_account_type || entry->type == &incoming_account_type;
+}
+
+/* On the writer thread, right after the commit. */
+static void on_change(struct station *station, const struct entry *before, const struct entry *after)
+{
+    const struct entry *shown = after ? after : before;
+
+    if (shown->type == &email_service_type) {
+        registry_each(station->accounts, settle_and_wake, station);
+    } else if (is_account(shown)) {
+        if (before && after && strcmp(before->name, after->name) != 0)
+            lives_rename(station->lives, before->name, after->name);
+        else if (after == NULL)
+            lives_remove(station->lives, before->name);
+        if (after)
+            settle_and_wake((struct entry *)after, station);
+    }
+}
+
+/* ---- running ---- */
+
+static void on_flush(void *ctx)
+{
+    struct station *station = ctx;
+
+    lives_flush(station);
+    if (!atomic_load(&station->stopping))
+        jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
+}
+
+struct purge {
+    const struct entry *entry;
+    int64_t removed;
+};
+
+static int purge_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct purge *purge = ctx;
+    const struct account *account = purge->entry->component;
+
+    return store_message_purge(tx, purge->entry->name, clock_now() - DAYS(account->retention), PURGE_BATCH, &purge->removed, err);
+}
+
+static void purge_account(struct station *station, const struct entry *entry)
+{
+    struct purge purge = { entry, 0 };
+    struct err err;
+
+    do {
+        if (store_write(station->store, purge_run, &purge, false, &err) < 0) {
+            log_warning(entry->name, "Old messages could not be removed: %s", err.text);
+            return;
+        }
+    } while (purge.removed == PURGE_BATCH && !atomic_load(&station->stopping));
+}
+
+/* Messages held by the day's limit go on after midnight. */
+static int release_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    const struct entry *entry = ctx;
+    int64_t changed;
+
+    return store_message_move(tx, entry->name, MESSAGE_HELD, MESSAGE_QUEUED, clock_now(), true, &changed, err);
+}
+
+static void release_one(struct entry *entry, void *ctx)
+{
+    struct station *station = ctx;
+    AUTO(live) live = live_get(station->lives, entry->name);
+    const struct account *account = entry->component;
+    struct err err;
+
+    if (live->queue_size == 0 ||
+        (account->max_sendable_per_day && live_sent_today(live, clock_now()) >= account->max_sendable_per_day))
+        return;
+    if (store_write(station->store, release_run, entry, false, &err) == 0)
+        sender_notice(station, entry->name, 0);
+}
+
+static void on_midnight(void *ctx)
+{
+    struct station *station = ctx;
+
+    registry_each(station->accounts, release_one, station);
+    if (!atomic_load(&station->stopping))
+        jobs_at(station->jobs, clock_mono() + clock_next_midnight(clock_now()) - clock_now() + 100, on_midnight, station);
+}
+
+static void purge_one(struct entry *entry, void *ctx)
+{
+    if (((const struct account *)entry->component)->retention > 0)
+        purge_account(ctx, entry);
+}
+
+static void on_purge(void *ctx)
+{
+    struct station *station = ctx;
+
+    registry_each(station->accounts, purge_one, station);
+    if (!atomic_load(&station->stopping))
+        jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
+}
+
+int station_start(struct station *station, struct err *err)
+{
+    station->jobs = jobs_open(WORKERS_MAX);
+    station->accounts_changed = on_change;
+    registry_each(station->accounts, settle, station);
+    if (sender_start_all(station, err) < 0)
+        return -1;
+    jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
+    jobs_at(station->jobs, clock_mono() + SECONDS(1), on_midnight, station);
+    jobs_at(station->jobs, clock_mono() + SECONDS(60), on_purge, station);
+    return 0;
+}
+
+void station_stop(struct station *station, int64_t grace_ms)
+{
+    atomic_store(&station->stopping, true);
+    if (station->jobs == NULL)
+        return;
+    sender_stop_all(station, grace_ms);
+    jobs_stop(station->jobs, SECONDS(5));
+    lives_flush(station);
+}
+
+void station_free(struct station *station)
+{
+    if (station == NULL)
+        return;
+    store_close(station->store);
+    jobs_free(station->jobs);
+    hosts_free(station->hosts);
+    lives_free(station->lives);
+    registry_free(station->accounts);
+    registry_free(station->services);
+    registry_free(station->users);
+    registry_free(station->tokens);
+    registry_free(station->user_cas);
+    registry_free(station->allowed_hosts);
+    registry_free(station->key_pairs);
+    crypto_key_free(station->key);
+    free(station->host_name);
+    free(station->credentials_dir);
+    free(station->state_dir);
+    free(station);
+}

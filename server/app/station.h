@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server/app/station.h - the whole of a running Postern: what the use cases share. */
+#ifndef POSTERN_APP_STATION_H
+#define POSTERN_APP_STATION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/registry.h"
+#include "base/err.h"
+
+struct crypto_key;
+struct hosts;
+struct jobs;
+struct lives;
+struct store;
+
+struct station {
+    char *state_dir;
+    char *credentials_dir;              /* where {"$file": …} is read */
+    char *host_name;                    /* EHLO, Message-ID */
+    char lease_owner[40];               /* this process, in leases on messages */
+    struct crypto_key *key;
+    struct store *store;
+    struct jobs *jobs;
+    struct registry *accounts;          /* OutgoingAccount and IncomingAccount, siblings */
+    struct registry *services;
+    struct registry *users;
+    struct registry *tokens;            /* by id */
+    struct registry *user_cas;          /* by SHA-256 */
+    struct registry *allowed_hosts;     /* by host:port */
+    struct registry *key_pairs;         /* User Key Store, by name */
+    struct lives *lives;                /* what changes by itself: status and counters of accounts */
+    struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
+    int64_t started_at;
+    atomic_bool stopping;
+    void (*accounts_changed)(struct station *station, const struct entry *before, const struct entry *after);
+};
+
+/* Who does it, for audit and stamps. */
+struct actor {
+    const char *name;
+    const char *address;
+};
+
+struct station_options {
+    const char *state_dir;
+    const char *credentials_dir;        /* or NULL: $CREDENTIALS_DIRECTORY, else <state>/credentials */
+    bool exclusive;                     /* a server; otherwise a short command beside one */
+};
+
+/* Opens key and store and loads what is configured. First start: makes them. */
+int station_open(struct station **ret, const struct station_options *options, struct err *err);
+/* Starts what runs by itself: queues, timers. */
+int station_start(struct station *station, struct err *err);
+/* Finishes what is under way, at most `grace_ms`. */
+void station_stop(struct station *station, int64_t grace_ms);
+void station_free(struct station *station);
+
+#endif
