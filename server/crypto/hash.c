@@ -35,7 +35,8 @@ void crypto_hmac_sha256(const void *key, size_t key_len, struct str bytes, uint8
     must(gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_len, bytes.p, bytes.len, ret));
 }
 
-void crypto_key_hmac(const struct crypto_key *key, const char *purpose, struct str bytes, uint8_t ret[CRYPTO_SHA256_LEN])
+void crypto_key_hmac(const struct crypto_key *key, const char *purpose, struct str bytes,
+                     uint8_t ret[CRYPTO_SHA256_LEN])
 {
     uint8_t derived[CRYPTO_SHA256_LEN];
 

@@ -9,6 +9,6 @@
 
 struct crypto_key;
 
-const uint8_t *crypto_key_bytes(const struct crypto_key *key);      /* KEY_LEN of them */
+const uint8_t *crypto_key_bytes(const struct crypto_key *key); /* KEY_LEN of them */
 
 #endif

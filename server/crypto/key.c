@@ -13,19 +13,20 @@
 #include "base/encode.h"
 #include "crypto/internal.h"
 
-#define FILE_LEN (2 * KEY_LEN + 1)          /* hex digits and a line end */
-#define FILE_READ (FILE_LEN + 2)            /* a CR may stand before it; one more shows that the file is longer */
+#define FILE_LEN (2 * KEY_LEN + 1) /* hex digits and a line end */
+#define FILE_READ (FILE_LEN + 2)   /* a CR may stand before it; one more shows that the file is longer */
 
 struct crypto_key {
     uint8_t bytes[KEY_LEN];
     uint8_t id[CRYPTO_SHA256_LEN];
 };
 
-/* A page of its own: mlock and MADV_DONTDUMP work on whole pages. A refused mlock (RLIMIT_MEMLOCK) is no reason
- * to stop: the key is then as safe as the rest of the memory. */
+/* A page of its own: mlock and MADV_DONTDUMP work on whole pages. A refused mlock (RLIMIT_MEMLOCK) is no
+ * reason to stop: the key is then as safe as the rest of the memory. */
 static struct crypto_key *key_alloc(void)
 {
-    struct crypto_key *key = mmap(NULL, sizeof(*key), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct crypto_key *key =
+        mmap(NULL, sizeof(*key), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (key == MAP_FAILED) {
         fputs("postern: out of memory\n", stderr);
@@ -79,17 +80,20 @@ static int check_file(int fd, const char *path, struct err *err)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_id(err, ERR_INTERNAL, "key.unreadable", NULL, "The key file %s can't be looked at: %s.", path,
-                      strerror(errno));
+        return err_id(err, ERR_INTERNAL, "key.unreadable", NULL, "The key file %s can't be looked at: %s.",
+                      path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return err_id(err, ERR_INVALID, "key.unreadable", NULL, "The key %s is not a plain file.", path);
     if (st.st_uid != geteuid())
         return err_id(err, ERR_INVALID, "key.permissions", NULL,
-                      "The key file %s belongs to user %lu instead of %lu, who runs Postern; mend it with: chown %lu %s",
-                      path, (unsigned long)st.st_uid, (unsigned long)geteuid(), (unsigned long)geteuid(), path);
+                      "The key file %s belongs to user %lu instead of %lu, who runs Postern; mend it with: "
+                      "chown %lu %s",
+                      path, (unsigned long)st.st_uid, (unsigned long)geteuid(), (unsigned long)geteuid(),
+                      path);
     if (st.st_mode & 07777 & ~0600u)
         return err_id(err, ERR_INVALID, "key.permissions", NULL,
-                      "The key file %s has mode %04o, which is open to more than its owner; mend it with: chmod 0600 %s",
+                      "The key file %s has mode %04o, which is open to more than its owner; mend it with: "
+                      "chmod 0600 %s",
                       path, (unsigned)(st.st_mode & 07777), path);
     return 0;
 }
@@ -126,7 +130,8 @@ static int read_key(struct crypto_key *key, int fd, const char *path, struct err
     mem_wipe(text, sizeof(text));
     if (rc < 0)
         return err_id(err, ERR_INVALID, "key.damaged", NULL,
-                      "The key file %s is damaged: it must hold %d hex digits and nothing else; restore it from a backup.",
+                      "The key file %s is damaged: it must hold %d hex digits and nothing else; restore it "
+                      "from a backup.",
                       path, 2 * KEY_LEN);
     key_identify(key);
     return 0;
@@ -134,7 +139,7 @@ static int read_key(struct crypto_key *key, int fd, const char *path, struct err
 
 int crypto_key_load(struct crypto_key **ret, const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);      /* a FIFO there must not hold us */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO there must not hold us */
     struct crypto_key *key;
 
     if (fd < 0 && errno == ENOENT)
@@ -192,7 +197,7 @@ static int write_new_key(int fd)
     if (crypto_random(bytes, sizeof(bytes)) == 0) {
         hex_encode(bytes, sizeof(bytes), text);
         text[FILE_LEN - 1] = '\n';
-        rc = fchmod(fd, 0600);                          /* whatever the umask took away */
+        rc = fchmod(fd, 0600); /* whatever the umask took away */
         if (rc == 0)
             rc = write_all(fd, text, FILE_LEN);
         if (rc == 0)
@@ -205,14 +210,16 @@ static int write_new_key(int fd)
     return rc;
 }
 
-/* Written beside its place and then linked there: after a power cut the key is whole or absent, never half. */
+/* Written beside its place and then linked there: after a power cut the key is whole or absent, never half.
+ */
 int crypto_key_create(const char *path, struct err *err)
 {
     AUTO_FREE char *fresh = mem_printf("%s.new", path);
     int fd, rc, saved;
 
-    if (unlink(fresh) < 0 && errno != ENOENT)           /* left by a start that was cut short */
-        return err_id(err, ERR_STORAGE, "key.unwritable", NULL, "%s can't be removed: %s.", fresh, strerror(errno));
+    if (unlink(fresh) < 0 && errno != ENOENT) /* left by a start that was cut short */
+        return err_id(err, ERR_STORAGE, "key.unwritable", NULL, "%s can't be removed: %s.", fresh,
+                      strerror(errno));
     fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_id(err, ERR_STORAGE, "key.unwritable", NULL, "The key file %s can't be made: %s.", path,
@@ -224,7 +231,7 @@ int crypto_key_create(const char *path, struct err *err)
         saved = errno;
     }
     if (rc == 0) {
-        rc = link(fresh, path);                         /* unlike rename, fails when the key is there already */
+        rc = link(fresh, path); /* unlike rename, fails when the key is there already */
         saved = errno;
     }
     unlink(fresh);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define YESCRYPT "$y$"
-/* The setting that crypt_gensalt_rn gives at its default cost, with a salt of no meaning: what an unknown user's password is hashed
- * with, so that the answer comes no sooner than for a known one. */
+/* The setting that crypt_gensalt_rn gives at its default cost, with a salt of no meaning: what an unknown
+ * user's password is hashed with, so that the answer comes no sooner than for a known one. */
 #define NOBODY "$y$j9T$aaaaaaaaaaaaaaaaaaaaa."
 
 /* Hashes into `data`, 32 KB that hold traces of the password: the caller wipes. NULL on failure. */

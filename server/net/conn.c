@@ -22,7 +22,7 @@ int net_wait(int fd, short events, int64_t deadline)
         if (rc > 0)
             return 1;
         if (rc < 0 && errno != EINTR)
-            return 1;               /* the call that follows tells what is wrong */
+            return 1; /* the call that follows tells what is wrong */
         if (left <= 0)
             return 0;
     }
@@ -96,7 +96,8 @@ int net_conn_closed(struct net_conn *conn, struct err *err)
     conn->failed = true;
     if (atomic_load(&conn->aborted))
         return aborted(err);
-    return err_id(err, ERR_TEMPORARY, "connect.closed", NULL, "%s closed the connection too early.", conn->peer);
+    return err_id(err, ERR_TEMPORARY, "connect.closed", NULL, "%s closed the connection too early.",
+                  conn->peer);
 }
 
 /* Not the end of the connection: who waits for news (IMAP IDLE) may go on reading. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server/net/conn.h - one TCP connection with deadlines; a TLS layer may be put on it.
  *
- * Deadlines are clock_mono() milliseconds. Errors carry an id: config.hostname (not a name), dns.notFound dns.timeout
- * dns.failed, connect.refused connect.timeout connect.unreachable, connect.closed (closed or reset in the middle);
- * a read or write that runs out of time: protocol.timeout; after net_conn_abort(): ERR_STOPPED, connect.aborted.
- * The code is ERR_TEMPORARY but for the first and the last. Each text names host, port and address.
+ * Deadlines are clock_mono() milliseconds. Errors carry an id: config.hostname (not a name), dns.notFound
+ * dns.timeout dns.failed, connect.refused connect.timeout connect.unreachable, connect.closed (closed or reset in
+ * the middle); a read or write that runs out of time: protocol.timeout (after a read one may go on reading); after
+ * net_conn_abort(): ERR_STOPPED, connect.aborted. The code is ERR_TEMPORARY but for the first and the last. Each
+ * text names host, port and address.
+ *
  * A connection belongs to one thread; only net_conn_abort() may be called from another. */
 #ifndef POSTERN_NET_CONN_H
 #define POSTERN_NET_CONN_H
@@ -36,17 +38,20 @@ struct net_layer {
     void (*close)(void *ctx, bool orderly);     /* also frees ctx */
 };
 
-/* `hostname` is a DNS name (IDN is turned into A-labels) or an IP literal, with or without brackets. All addresses are
- * tried in turn, RFC 6724 order, families interleaved, each given a fair part of the time left. */
+/* `hostname` is a DNS name (IDN is turned into A-labels) or an IP literal, with or without brackets. All addresses
+ * are tried in turn, RFC 6724 order, families interleaved, each given a fair part of the time left. `trace` may be
+ * NULL. */
 int net_connect(struct net_conn **ret, const char *hostname, uint16_t port, int64_t deadline,
                 struct net_trace *trace, struct err *err);
 void net_conn_free(struct net_conn *conn);                  /* closes; orderly when nothing failed */
 MEM_FREEP(net_conn)
 
 int  net_conn_fd(const struct net_conn *conn);
-const char *net_conn_peer(const struct net_conn *conn);    /* "mail.example.com:465 (192.0.2.1)", for error texts */
-bool net_conn_received(const struct net_conn *conn);       /* did the peer say anything yet */
-int  net_conn_closed(struct net_conn *conn, struct err *err);       /* for an end that comes too early: connect.closed, -1 */
+/* "mail.example.com:465 (192.0.2.1)", for error texts. */
+const char *net_conn_peer(const struct net_conn *conn);
+bool net_conn_received(const struct net_conn *conn);        /* did the peer say anything yet */
+/* The error for an end that comes too early: connect.closed, and -1. */
+int  net_conn_closed(struct net_conn *conn, struct err *err);
 void net_conn_abort(struct net_conn *conn);                 /* any thread: shutdown(2); reads and writes then fail */
 void net_conn_set_layer(struct net_conn *conn, const struct net_layer *layer, void *ctx);
 bool net_conn_has_layer(const struct net_conn *conn);
@@ -71,9 +76,9 @@ size_t net_conn_pending(struct net_conn *conn);
 
 /* True when `text` is an IPv4 or IPv6 literal (brackets allowed). */
 bool net_is_ip_literal(const char *text);
-/* IDNA2008 A-label form, lower case, without a final dot; IP literals unchanged but for brackets, which are taken off.
- * Refused as config.hostname: what is no name, and "127.1" or "0x7f000001", which some take for addresses. The caller
- * frees. */
+/* IDNA2008 A-label form, lower case, without a final dot; IP literals unchanged but for brackets, which are taken
+ * off. Refused as config.hostname: what is no name, and "127.1" or "0x7f000001", which some take for addresses. The
+ * caller frees. */
 int net_host_ascii(const char *hostname, char **ret, struct err *err);
 
 #endif

@@ -13,23 +13,24 @@
 #include "base/clock.h"
 #include "net/resolve.h"
 
-/* A silent peer (its host lost power) is noticed within two minutes on a connection that waits without a deadline near. */
-#define KEEPALIVE_IDLE 60           /* seconds */
+/* A silent peer (its host lost power) is noticed within two minutes on a connection that waits without a
+ * deadline near. */
+#define KEEPALIVE_IDLE 60 /* seconds */
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT 4
 
 struct dial {
     const char *host;
-    const char *target;             /* "mail.example.com:465" */
+    const char *target; /* "mail.example.com:465" */
     struct net_addresses all;
-    size_t answered;                /* index of the last tried */
-    int worst_rank;                 /* of the failures so far, the one that tells most */
+    size_t answered; /* index of the last tried */
+    int worst_rank;  /* of the failures so far, the one that tells most */
     struct err *err;
 };
 
 static void set_int(int fd, int level, int name, int value)
 {
-    (void)setsockopt(fd, level, name, &value, sizeof(value));        /* none of these is needed to go on */
+    (void)setsockopt(fd, level, name, &value, sizeof(value)); /* none of these is needed to go on */
 }
 
 static int new_socket(int family)
@@ -114,13 +115,15 @@ static void note_failure(struct dial *dial, const struct net_address *address, i
     where_text(dial, address, where, sizeof(where));
     if (rank == 3)
         err_id(dial->err, ERR_TEMPORARY, "connect.refused", "connect",
-               "%s refused the connection%s: check the port, and whether the server runs.", dial->target, where);
+               "%s refused the connection%s: check the port, and whether the server runs.", dial->target,
+               where);
     else if (rank == 2)
         err_id(dial->err, ERR_TEMPORARY, "connect.timeout", "connect",
-               "%s didn't answer in time%s: check the port, and whether a firewall is in between.", dial->target, where);
+               "%s didn't answer in time%s: check the port, and whether a firewall is in between.",
+               dial->target, where);
     else
-        err_id(dial->err, ERR_TEMPORARY, "connect.unreachable", "connect", "%s can't be reached%s: %s.", dial->target,
-               where, strerror(error));
+        err_id(dial->err, ERR_TEMPORARY, "connect.unreachable", "connect", "%s can't be reached%s: %s.",
+               dial->target, where, strerror(error));
 }
 
 static int try_each(struct dial *dial, int64_t deadline, struct net_trace *trace)

@@ -6,9 +6,9 @@
 #include <idn2.h>
 #include <stdlib.h>
 
-#define NAME_MAX_LEN 253            /* RFC 1035 2.3.4, as text without the final dot */
+#define NAME_MAX_LEN 253 /* RFC 1035 2.3.4, as text without the final dot */
 #define LABEL_MAX_LEN 63
-#define INPUT_MAX 1024              /* of a name before it is turned into A-labels */
+#define INPUT_MAX 1024 /* of a name before it is turned into A-labels */
 
 /* The literal without brackets (they belong to IPv6 only), or NULL. */
 static char *literal(const char *text)
@@ -36,7 +36,7 @@ static int not_a_name(const char *hostname, const char *why, struct err *err)
     return err_id(err, ERR_INVALID, "config.hostname", NULL, "\"%s\" is no host name: %s.", hostname, why);
 }
 
-static bool label_char(char c)      /* the underscore isn't RFC 952, but inside networks it is used */
+static bool label_char(char c) /* the underscore isn't RFC 952, but inside networks it is used */
 {
     return isalnum((unsigned char)c) || c == '-' || c == '_';
 }
@@ -55,7 +55,8 @@ static const char *label_wrong(struct str label)
     return NULL;
 }
 
-/* "127.1" and "0x7f.1" are addresses for inet_aton and so for getaddrinfo; what looks like a name must not be one. */
+/* "127.1" and "0x7f.1" are addresses for inet_aton and so for getaddrinfo; what looks like a name must not be
+ * one. */
 static bool looks_like_number(struct str label)
 {
     bool hex = label.len > 2 && label.p[0] == '0' && (label.p[1] | 0x20) == 'x';

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define CHUNK 4096                  /* bytes asked for at a time */
-#define KEEP_MAX (4 * CHUNK)        /* an idle connection keeps no larger buffer */
+#define CHUNK 4096           /* bytes asked for at a time */
+#define KEEP_MAX (4 * CHUNK) /* an idle connection keeps no larger buffer */
 
 static size_t waiting(const struct net_conn *conn)
 {
@@ -83,7 +83,8 @@ int net_conn_exact(struct net_conn *conn, void *buf, size_t len, int64_t deadlin
 static int too_long(struct net_conn *conn, size_t max, struct err *err)
 {
     conn->failed = true;
-    return err_id(err, ERR_TEMPORARY, "protocol.lineTooLong", NULL, "%s sent a line of more than %zu bytes.", conn->peer, max);
+    return err_id(err, ERR_TEMPORARY, "protocol.lineTooLong", NULL, "%s sent a line of more than %zu bytes.",
+                  conn->peer, max);
 }
 
 /* The line that ends before `lf`; takes it out of the buffer, where it stays readable until the next read. */
@@ -109,7 +110,7 @@ int net_conn_line(struct net_conn *conn, size_t max, struct str *line, int64_t d
             *line = line_before(conn, lf);
             return line->len > max ? too_long(conn, max, err) : 1;
         }
-        if (have > max + 1)                 /* the CR may be there already */
+        if (have > max + 1) /* the CR may be there already */
             return too_long(conn, max, err);
         conn->scanned = have;
         n = fill(conn, deadline, err);

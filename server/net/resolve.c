@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* getaddrinfo can't be cancelled and may take a minute. It runs in a thread of its own; a caller whose deadline comes first
- * leaves, and the thread ends when the resolver does. How many may hang at a time is limited. */
+/* getaddrinfo can't be cancelled and may take a minute. It runs in a thread of its own; a caller whose
+ * deadline comes first leaves, and the thread ends when the resolver does. How many may hang at a time is
+ * limited. */
 #include "net/resolve.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,7 @@ struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t done_cond;
     bool done;
-    unsigned holders;           /* the thread and the caller; the last one frees */
+    unsigned holders; /* the thread and the caller; the last one frees */
     char *host;
     char port[8];
     int rc;
@@ -132,7 +133,8 @@ static bool lookup_wait(struct lookup *lookup, int64_t deadline)
 static bool is_known(const struct net_addresses *all, const struct addrinfo *info)
 {
     for (size_t i = 0; i < all->count; i++)
-        if (all->list[i].len == info->ai_addrlen && memcmp(&all->list[i].at, info->ai_addr, info->ai_addrlen) == 0)
+        if (all->list[i].len == info->ai_addrlen &&
+            memcmp(&all->list[i].at, info->ai_addr, info->ai_addrlen) == 0)
             return true;
     return false;
 }
@@ -152,7 +154,8 @@ static void add_address(struct net_addresses *all, const struct addrinfo *info)
     all->list[all->count++].len = info->ai_addrlen;
 }
 
-/* RFC 8305 4: the first family as the resolver ordered them, then turn about, so that one dead family costs one wait. */
+/* RFC 8305 4: the first family as the resolver ordered them, then turn about, so that one dead family costs
+ * one wait. */
 static void interleave(struct net_addresses *all, const struct addrinfo *found)
 {
     int first = found->ai_family, second = first == AF_INET6 ? AF_INET : AF_INET6;
@@ -188,7 +191,8 @@ char *net_address_text(const struct net_address *address, char *text, size_t siz
                          : ((const struct sockaddr_in *)&address->at)->sin_port;
     char ip[INET6_ADDRSTRLEN];
 
-    snprintf(text, size, six ? "[%s]:%u" : "%s:%u", net_address_ip(address, ip, sizeof(ip)), (unsigned)ntohs(port));
+    snprintf(text, size, six ? "[%s]:%u" : "%s:%u", net_address_ip(address, ip, sizeof(ip)),
+             (unsigned)ntohs(port));
     return text;
 }
 
@@ -218,11 +222,14 @@ static int lookup_failed(const char *host, int rc, struct err *err)
     case EAI_NONAME:
     case EAI_NODATA:
         return err_id(err, ERR_TEMPORARY, "dns.notFound", "resolve",
-                      "The name %s wasn't found: check its spelling, and whether this machine's name server knows it.", host);
+                      "The name %s wasn't found: check its spelling, and whether this machine's name server "
+                      "knows it.",
+                      host);
     case EAI_ADDRFAMILY:
         return err_id(err, ERR_TEMPORARY, "dns.notFound", "resolve", "The name %s has no address.", host);
     case EAI_MEMORY:
-        return err_id(err, ERR_TEMPORARY, "dns.failed", "resolve", "Looking up %s failed: out of memory.", host);
+        return err_id(err, ERR_TEMPORARY, "dns.failed", "resolve", "Looking up %s failed: out of memory.",
+                      host);
     default:
         return err_id(err, ERR_TEMPORARY, "dns.failed", "resolve",
                       "Looking up %s failed: %s; check this machine's name servers.", host, gai_strerror(rc));
@@ -241,7 +248,8 @@ int net_resolve(struct net_addresses *ret, const char *host, uint16_t port, int6
     if (lookup_start(lookup) < 0) {
         lookup_leave(lookup);
         return err_id(err, ERR_TEMPORARY, "dns.failed", "resolve",
-                      "%s wasn't looked up, because too many earlier lookups still wait for an answer.", host);
+                      "%s wasn't looked up, because too many earlier lookups still wait for an answer.",
+                      host);
     }
     if (!lookup_wait(lookup, deadline))
         rc = err_id(err, ERR_TEMPORARY, "dns.timeout", "resolve",

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-#define NET_ADDRESSES_MAX 16            /* of one name; more are not tried */
+#define NET_ADDRESSES_MAX 16 /* of one name; more are not tried */
 
 struct net_address {
     struct sockaddr_storage at;
@@ -22,7 +22,8 @@ struct net_addresses {
 };
 
 /* `host` as net_host_ascii gives it. RFC 6724 order, then families interleaved. */
-int net_resolve(struct net_addresses *ret, const char *host, uint16_t port, int64_t deadline, struct err *err);
+int net_resolve(struct net_addresses *ret, const char *host, uint16_t port, int64_t deadline,
+                struct err *err);
 
 /* "192.0.2.1" or "::1"; returns `text`. */
 char *net_address_ip(const struct net_address *address, char *text, size_t size);

@@ -13,18 +13,22 @@
 /* A renewed certificate shows only in a full handshake, so there must be one now and then. */
 #define RESUME_FOR SECONDS(3600)
 
-/* One of each for all sessions: with its own, a session costs 46 KB more. Read-only once made; never freed. */
+/* One of each for all sessions: with its own, a session costs 46 KB more. Read-only once made; never freed.
+ */
 static pthread_once_t shared_once = PTHREAD_ONCE_INIT;
-static gnutls_certificate_credentials_t credentials;        /* no roots: trust/ judges, not GnuTLS */
+static gnutls_certificate_credentials_t credentials; /* no roots: trust/ judges, not GnuTLS */
 static gnutls_priority_t priorities[TLS_VERSION_1_3 + 1];
 
-/* Appended to the system's own default, so an administrator's crypto policy holds here too. Under TLS 1.2 a ServerKeyExchange
- * is signed with SHA-1, and many such servers know no cipher but CBC with SHA-1. */
+#define VERSIONS(list) "-VERS-ALL:+VERS-TLS1.3" list
+#define SHA_1 ":+SIGN-RSA-SHA1:+SIGN-ECDSA-SHA1:+SHA1"
+
+/* Appended to the system's own default, so an administrator's crypto policy holds here too. Before TLS 1.2 a
+ * ServerKeyExchange is signed with SHA-1, and there is no cipher but CBC with SHA-1. */
 static const char *const versions[] = {
-    [TLS_VERSION_1_0] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0:+SIGN-RSA-SHA1:+SIGN-ECDSA-SHA1:+SHA1",
-    [TLS_VERSION_1_1] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+VERS-TLS1.1:+SIGN-RSA-SHA1:+SIGN-ECDSA-SHA1:+SHA1",
-    [TLS_VERSION_1_2] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
-    [TLS_VERSION_1_3] = "-VERS-ALL:+VERS-TLS1.3",
+    [TLS_VERSION_1_0] = VERSIONS(":+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0" SHA_1),
+    [TLS_VERSION_1_1] = VERSIONS(":+VERS-TLS1.2:+VERS-TLS1.1" SHA_1),
+    [TLS_VERSION_1_2] = VERSIONS(":+VERS-TLS1.2"),
+    [TLS_VERSION_1_3] = VERSIONS(""),
 };
 
 static void must(int rc)
@@ -44,17 +48,19 @@ static void shared_make(void)
 
 /* ---- starting ---- */
 
-static int prepare(struct tls_session *session, const struct tls_options *options, enum tls_version min, struct err *err)
+static int prepare(struct tls_session *session, const struct tls_options *options, enum tls_version min,
+                   struct err *err)
 {
     gnutls_session_t gnutls = session->gnutls;
     int rc = gnutls_priority_set(gnutls, priorities[min]);
 
     if (rc == 0)
         rc = gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials);
-    if (rc == 0 && !net_is_ip_literal(options->name))           /* RFC 6066 3 */
+    if (rc == 0 && !net_is_ip_literal(options->name)) /* RFC 6066 3 */
         rc = gnutls_server_name_set(gnutls, GNUTLS_NAME_DNS, options->name, strlen(options->name));
     if (rc < 0)
-        return err_id(err, ERR_INTERNAL, "tls.handshake", "tls", "TLS can't be started: %s", gnutls_strerror(rc));
+        return err_id(err, ERR_INTERNAL, "tls.handshake", "tls", "TLS can't be started: %s",
+                      gnutls_strerror(rc));
     return 0;
 }
 
@@ -62,7 +68,7 @@ static struct tls_peer *peer_new(const struct tls_options *options)
 {
     struct tls_peer *peer = mem_alloc(sizeof(*peer));
 
-    if (net_host_ascii(options->name, &peer->name, NULL) < 0)   /* takes the brackets off */
+    if (net_host_ascii(options->name, &peer->name, NULL) < 0) /* takes the brackets off */
         peer->name = mem_strdup(options->name);
     peer->port = options->port;
     return peer;
@@ -75,7 +81,8 @@ static struct tls_kept *resume(struct tls_session *session, const struct tls_pee
 
     if (kept == NULL)
         return NULL;
-    if (kept->peer->version < min || strcmp(kept->peer->name, peer->name) != 0 || kept->peer->port != peer->port ||
+    if (kept->peer->version < min || strcmp(kept->peer->name, peer->name) != 0 ||
+        kept->peer->port != peer->port ||
         gnutls_session_set_data(session->gnutls, kept->data, kept->len) < 0) {
         tls_kept_free(kept);
         return NULL;
@@ -113,7 +120,7 @@ static int shake_hands(struct tls_session *session, int64_t deadline)
     do
         rc = gnutls_handshake(session->gnutls);
     while (rc < 0 && !gnutls_error_is_fatal(rc) && !session->io_failed && clock_mono() <= deadline);
-    if (rc < 0 && !gnutls_error_is_fatal(rc) && !session->io_failed) {      /* warnings without end */
+    if (rc < 0 && !gnutls_error_is_fatal(rc) && !session->io_failed) { /* warnings without end */
         session->io_failed = true;
         err_id(&session->io_err, ERR_TEMPORARY, "protocol.timeout", NULL, "out of time");
     }
@@ -121,7 +128,8 @@ static int shake_hands(struct tls_session *session, int64_t deadline)
 }
 
 /* What the peer showed: now, or when the session that was resumed began. */
-static int learn(struct tls_session *session, const struct tls_kept *kept, struct tls_peer **peer, struct err *err)
+static int learn(struct tls_session *session, const struct tls_kept *kept, struct tls_peer **peer,
+                 struct err *err)
 {
     if (kept && gnutls_session_is_resumed(session->gnutls)) {
         tls_peer_free(*peer);
@@ -138,15 +146,18 @@ static int learn(struct tls_session *session, const struct tls_kept *kept, struc
     return 0;
 }
 
-/* What was received before the handshake and not asked for would be taken for an answer under TLS (RFC 3207 5, CVE-2011-0411).
- * A server that speaks first without TLS where we begin with it isn't that; its greeting fails the handshake. */
+/* What was received before the handshake and not asked for would be taken for an answer under TLS (RFC 3207
+ * 5, CVE-2011-0411). A server that speaks first without TLS where we begin with it isn't that; its greeting
+ * fails the handshake. */
 static int refuse_injected(struct net_conn *conn, struct err *err)
 {
     if (!net_conn_received(conn) || net_conn_pending(conn) == 0)
         return 0;
-    return err_id(err, ERR_TEMPORARY, "tls.injected", "tls",
-                  "%s sent more than its answer before the TLS handshake, as somebody in between would; the connection was ended.",
-                  net_conn_peer(conn));
+    return err_id(
+        err, ERR_TEMPORARY, "tls.injected", "tls",
+        "%s sent more than its answer before the TLS handshake, as a forger in between would do it; "
+        "the connection was ended.",
+        net_conn_peer(conn));
 }
 
 int tls_client_start(struct net_conn *conn, const struct tls_options *options, int64_t deadline,
@@ -192,8 +203,8 @@ int tls_channel_binding(struct net_conn *conn, const char **type, struct buf *da
     if (session == NULL)
         return err_id(err, ERR_INTERNAL, "tls.binding", NULL, "The connection isn't encrypted.");
     exporter = gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_3;
-    rc = gnutls_session_channel_binding(session->gnutls,
-                                        exporter ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_SERVER_END_POINT, &binding);
+    rc = gnutls_session_channel_binding(
+        session->gnutls, exporter ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_SERVER_END_POINT, &binding);
     if (rc < 0)
         return err_id(err, ERR_INTERNAL, "tls.binding", NULL, "This TLS session has no channel binding: %s",
                       gnutls_strerror(rc));

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "tls/sessions.h"
 
-#define PUSH_MAX (256 * 1024)           /* bytes in one push: a flight of handshake messages, or some records */
+#define PUSH_MAX (256 * 1024) /* bytes in one push: a flight of handshake messages, or some records */
 
 static void note_first(struct tls_session *session, const void *bytes, size_t len)
 {
@@ -65,7 +65,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count
         gnutls_transport_set_errno(session->gnutls, EIO);
         return -1;
     }
-    return (ssize_t)bytes.len;          /* less than all: GnuTLS comes again with the rest */
+    return (ssize_t)bytes.len; /* less than all: GnuTLS comes again with the rest */
 }
 
 static int pull_timeout(gnutls_transport_ptr_t ptr, unsigned ms)
@@ -82,7 +82,7 @@ struct tls_session *tls_session_new(struct net_conn *conn)
 
     session->conn = conn;
     if (gnutls_init(&session->gnutls, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL) < 0)
-        abort();                        /* no memory */
+        abort(); /* no memory */
     gnutls_transport_set_ptr(session->gnutls, session);
     gnutls_transport_set_pull_function(session->gnutls, pull);
     gnutls_transport_set_vec_push_function(session->gnutls, push);
@@ -122,7 +122,7 @@ int tls_session_failed(struct tls_session *session, int rc, struct err *err)
             *err = session->io_err;
         return -1;
     }
-    if (rc == GNUTLS_E_PREMATURE_TERMINATION)           /* RFC 8446 6.1: without close_notify it may be cut off */
+    if (rc == GNUTLS_E_PREMATURE_TERMINATION) /* RFC 8446 6.1: without close_notify it may be cut off */
         return net_conn_closed(session->conn, err);
     if (rc == GNUTLS_E_REHANDSHAKE)
         return err_id(err, ERR_TEMPORARY, "tls.closed", NULL,
@@ -130,10 +130,12 @@ int tls_session_failed(struct tls_session *session, int rc, struct err *err)
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED)
         return err_id(err, ERR_TEMPORARY, "tls.closed", NULL, "%s ended the TLS session: %s.", peer,
                       gnutls_alert_get_name(gnutls_alert_get(session->gnutls)));
-    return err_id(err, ERR_TEMPORARY, "tls.closed", NULL, "The TLS session with %s broke: %s", peer, gnutls_strerror(rc));
+    return err_id(err, ERR_TEMPORARY, "tls.closed", NULL, "The TLS session with %s broke: %s", peer,
+                  gnutls_strerror(rc));
 }
 
-/* True when a call that GnuTLS interrupted should be made again: a ticket or a warning came, or time is left. */
+/* True when a call that GnuTLS interrupted should be made again: a ticket or a warning came, or time is left.
+ */
 static bool goes_on(struct tls_session *session, ssize_t rc)
 {
     bool again = rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED;
@@ -144,7 +146,8 @@ static bool goes_on(struct tls_session *session, ssize_t rc)
 /* Messages without content earn no time: the peer could send them for ever. */
 static int out_of_time(struct tls_session *session, struct err *err)
 {
-    return err_id(err, ERR_TEMPORARY, "protocol.timeout", NULL, "%s didn't answer in time.", net_conn_peer(session->conn));
+    return err_id(err, ERR_TEMPORARY, "protocol.timeout", NULL, "%s didn't answer in time.",
+                  net_conn_peer(session->conn));
 }
 
 static ssize_t layer_read(void *ctx, void *buf, size_t len, int64_t deadline, struct err *err)
@@ -177,15 +180,16 @@ static int layer_write(void *ctx, struct str bytes, int64_t deadline, struct err
         if (n >= 0)
             bytes = str_from(bytes, (size_t)n);
         else if (!goes_on(session, n)) {
-            session->broken = true;                 /* half a record may be out */
+            session->broken = true; /* half a record may be out */
             return tls_session_failed(session, (int)n, err);
         }
     }
     return 0;
 }
 
-/* Only what the caller went on with after the handshake is kept: a refused peer gets no second chance by resumption. Under
- * TLS 1.3 the ticket comes after the handshake; without one gnutls_session_get_data2 would wait for it. */
+/* Only what the caller went on with after the handshake is kept: a refused peer gets no second chance by
+ * resumption. Under TLS 1.3 the ticket comes after the handshake; without one gnutls_session_get_data2 would
+ * wait for it. */
 static void keep(struct tls_session *session)
 {
     bool ticket = gnutls_session_get_flags(session->gnutls) & GNUTLS_SFLAGS_SESSION_TICKET;

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RECORD_ALERT 0x15               /* RFC 8446 5.1 */
+#define RECORD_ALERT 0x15 /* RFC 8446 5.1 */
 #define RECORD_HANDSHAKE 0x16
 #define SERVER_HELLO 0x02
-#define OCSP_MAX (64 * 1024)            /* bytes; a larger staple is as good as none */
+#define OCSP_MAX (64 * 1024) /* bytes; a larger staple is as good as none */
 
 static const char *readable(enum tls_version version)
 {
@@ -21,11 +21,16 @@ static const char *readable(enum tls_version version)
 enum tls_version tls_version_of(gnutls_protocol_t protocol)
 {
     switch (protocol) {
-    case GNUTLS_TLS1_0: return TLS_VERSION_1_0;
-    case GNUTLS_TLS1_1: return TLS_VERSION_1_1;
-    case GNUTLS_TLS1_2: return TLS_VERSION_1_2;
-    case GNUTLS_TLS1_3: return TLS_VERSION_1_3;
-    default: return TLS_VERSION_NONE;
+    case GNUTLS_TLS1_0:
+        return TLS_VERSION_1_0;
+    case GNUTLS_TLS1_1:
+        return TLS_VERSION_1_1;
+    case GNUTLS_TLS1_2:
+        return TLS_VERSION_1_2;
+    case GNUTLS_TLS1_3:
+        return TLS_VERSION_1_3;
+    default:
+        return TLS_VERSION_NONE;
     }
 }
 
@@ -64,14 +69,17 @@ static int report_chain(struct tls_session *session, struct tls_peer *peer, stru
     const gnutls_datum_t *list = gnutls_certificate_get_peers(session->gnutls, &count);
 
     if (list == NULL || count == 0)
-        return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls", "%s showed no certificate.", net_conn_peer(session->conn));
+        return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls", "%s showed no certificate.",
+                      net_conn_peer(session->conn));
     if (count > TLS_CHAIN_MAX)
-        return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls", "%s showed %u certificates, more than the %d accepted.",
-                      net_conn_peer(session->conn), count, TLS_CHAIN_MAX);
+        return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls",
+                      "%s showed %u certificates, more than the %d accepted.", net_conn_peer(session->conn),
+                      count, TLS_CHAIN_MAX);
     for (unsigned i = 0; i < count; i++) {
         if (list[i].size > TLS_CERT_MAX)
-            return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls", "%s showed a certificate of more than %d bytes.",
-                          net_conn_peer(session->conn), TLS_CERT_MAX);
+            return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls",
+                          "%s showed a certificate of more than %d bytes.", net_conn_peer(session->conn),
+                          TLS_CERT_MAX);
         peer->chain[i].der = mem_copy(list[i].data, list[i].size);
         peer->chain[i].len = list[i].size;
         peer->chain_len++;
@@ -83,9 +91,10 @@ static void report_staple(struct tls_session *session, struct tls_peer *peer)
 {
     gnutls_datum_t staple = { 0 };
 
-    if (gnutls_ocsp_status_request_get(session->gnutls, &staple) < 0 || staple.size == 0 || staple.size > OCSP_MAX)
+    if (gnutls_ocsp_status_request_get(session->gnutls, &staple) < 0 || staple.size == 0 ||
+        staple.size > OCSP_MAX)
         return;
-    peer->ocsp = mem_copy(staple.data, staple.size);        /* the session's, not ours to free */
+    peer->ocsp = mem_copy(staple.data, staple.size); /* the session's, not ours to free */
     peer->ocsp_len = staple.size;
 }
 
@@ -98,20 +107,22 @@ int tls_report(struct tls_session *session, struct tls_peer *peer, struct err *e
 
 /* ---- a failed one ---- */
 
-/* The version in a ServerHello, or none. TLS 1.3 doesn't show here (RFC 8446 4.1.3): it never fails for being too old. */
+/* The version in a ServerHello, or none. TLS 1.3 doesn't show here (RFC 8446 4.1.3): it never fails for being
+ * too old. */
 static enum tls_version hello_version(const struct tls_session *session)
 {
     const uint8_t *first = session->first;
 
-    if (session->first_len < FIRST_LEN || first[0] != RECORD_HANDSHAKE || first[5] != SERVER_HELLO || first[9] != 3 ||
-        first[10] < 1 || first[10] > 3)
+    if (session->first_len < FIRST_LEN || first[0] != RECORD_HANDSHAKE || first[5] != SERVER_HELLO ||
+        first[9] != 3 || first[10] < 1 || first[10] > 3)
         return TLS_VERSION_NONE;
     return TLS_VERSION_1_0 + (first[10] - 1);
 }
 
 static bool speaks_tls(const struct tls_session *session)
 {
-    return session->first_len == 0 || session->first[0] == RECORD_HANDSHAKE || session->first[0] == RECORD_ALERT;
+    return session->first_len == 0 || session->first[0] == RECORD_HANDSHAKE ||
+           session->first[0] == RECORD_ALERT;
 }
 
 static int too_old(struct tls_session *session, enum tls_version min, struct tls_peer *peer, struct err *err)
@@ -121,14 +132,17 @@ static int too_old(struct tls_session *session, enum tls_version min, struct tls
     peer->version = hello_version(session);
     if (peer->version != TLS_VERSION_NONE)
         return err_id(err, ERR_TEMPORARY, "tls.version", "tls",
-                      "%s has nothing newer than %s, and %s is the lowest version accepted here (Tls Min Protocol).", name,
-                      readable(peer->version), readable(min));
+                      "%s has nothing newer than %s, and %s is the lowest version accepted here "
+                      "(Tls Min Protocol).",
+                      name, readable(peer->version), readable(min));
     return err_id(err, ERR_TEMPORARY, "tls.version", "tls",
-                  "%s refused the handshake for its version: %s is the lowest accepted here (Tls Min Protocol).", name,
-                  readable(min));
+                  "%s refused the handshake for its version: %s is the lowest accepted here "
+                  "(Tls Min Protocol).",
+                  name, readable(min));
 }
 
-/* A server without TLS 1.3 finds only ciphers of TLS 1.3 in our hello and says "handshake failed" instead of "version". */
+/* A server without TLS 1.3 finds only ciphers of TLS 1.3 in our hello and says "handshake failed" instead of
+ * "version". */
 static int refused(struct tls_session *session, enum tls_version min, struct tls_peer *peer, struct err *err)
 {
     gnutls_alert_description_t alert = gnutls_alert_get(session->gnutls);
@@ -145,7 +159,8 @@ static int connection_failed(struct tls_session *session, struct err *err)
     const char *name = net_conn_peer(session->conn);
 
     if (session->io_failed && strcmp(session->io_err.id, "protocol.timeout") == 0)
-        return err_id(err, ERR_TEMPORARY, "tls.timeout", "tls", "%s didn't finish the TLS handshake in time.", name);
+        return err_id(err, ERR_TEMPORARY, "tls.timeout", "tls", "%s didn't finish the TLS handshake in time.",
+                      name);
     if (session->io_failed) {
         if (err)
             *err = session->io_err;
@@ -161,14 +176,20 @@ int tls_handshake_failed(struct tls_session *session, int rc, enum tls_version m
     session->broken = true;
     if (!speaks_tls(session))
         return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls",
-                      "%s answered the TLS handshake with something else: check the port, and whether it wants Use Ssl or "
-                      "Use Start Tls.", net_conn_peer(session->conn));
+                      "%s answered the TLS handshake with something else: check the port, and whether it "
+                      "wants Use Ssl or Use Start Tls.",
+                      net_conn_peer(session->conn));
     if (session->io_failed || rc == GNUTLS_E_PREMATURE_TERMINATION)
         return connection_failed(session, err);
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED)
         return refused(session, min, peer, err);
     if (rc == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
         return too_old(session, min, peer, err);
+    if (rc == GNUTLS_E_KEY_USAGE_VIOLATION) /* GnuTLS ends it here: trust/ never sees this certificate */
+        return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls",
+                      "%s shows a certificate whose key usage doesn't allow a TLS server to use it, as if it "
+                      "were made for something else: have it replaced.",
+                      net_conn_peer(session->conn));
     return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls", "The TLS handshake with %s failed: %s",
                   net_conn_peer(session->conn), gnutls_strerror(rc));
 }

@@ -12,7 +12,7 @@
 #include "net/conn.h"
 
 #define SERIAL_LEN 16
-#define CN_MAX 64               /* RFC 5280, ub-common-name */
+#define CN_MAX 64 /* RFC 5280, ub-common-name */
 
 static int add_name(gnutls_x509_crt_t cert, const char *name)
 {
@@ -37,10 +37,12 @@ static int add_names(gnutls_x509_crt_t cert, const char *const *names, size_t n,
         if (net_host_ascii(names[i], &name, err) < 0)
             return -1;
         rc = add_name(cert, name);
-        if (rc == 0 && i == 0 && strlen(name) <= CN_MAX)        /* for people; verifiers look at the names above */
-            rc = gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)strlen(name));
+        if (rc == 0 && i == 0 && strlen(name) <= CN_MAX) /* for people; verifiers look at the names above */
+            rc = gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+                                               (unsigned)strlen(name));
         if (rc < 0)
-            return err_set(err, ERR_INTERNAL, NULL, "Naming %s in a certificate failed: %s", name, gnutls_strerror(rc));
+            return err_set(err, ERR_INTERNAL, NULL, "Naming %s in a certificate failed: %s", name,
+                           gnutls_strerror(rc));
     }
     return 0;
 }
@@ -52,18 +54,22 @@ static int fill(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, int days)
     time_t now = time(NULL);
     int rc = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial));
 
-    serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40);     /* positive and of full length (RFC 5280 4.1.2.2) */
-    if (rc == 0) rc = gnutls_x509_crt_set_version(cert, 3);
-    if (rc == 0) rc = gnutls_x509_crt_set_serial(cert, serial, sizeof(serial));
-    if (rc == 0) rc = gnutls_x509_crt_set_activation_time(cert, now - 3600);
-    if (rc == 0) rc = gnutls_x509_crt_set_expiration_time(cert, now + (time_t)days * 86400);
-    if (rc == 0) rc = gnutls_x509_crt_set_key(cert, key);
-    if (rc == 0) rc = gnutls_x509_crt_set_basic_constraints(cert, 0, -1);
-    if (rc == 0) rc = gnutls_x509_crt_set_key_usage(cert, GNUTLS_KEY_DIGITAL_SIGNATURE);
-    if (rc == 0) rc = gnutls_x509_crt_set_key_purpose_oid(cert, GNUTLS_KP_TLS_WWW_SERVER, 0);
-    if (rc == 0) rc = gnutls_x509_crt_get_key_id(cert, 0, id, &id_len);
-    if (rc == 0) rc = gnutls_x509_crt_set_subject_key_id(cert, id, id_len);
-    return rc;
+    /* Positive and of full length (RFC 5280 4.1.2.2). */
+    serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40);
+    if (rc < 0)
+        return rc;
+    if ((rc = gnutls_x509_crt_set_version(cert, 3)) < 0 ||
+        (rc = gnutls_x509_crt_set_serial(cert, serial, sizeof(serial))) < 0 ||
+        (rc = gnutls_x509_crt_set_activation_time(cert, now - 3600)) < 0 ||
+        (rc = gnutls_x509_crt_set_expiration_time(cert, now + (time_t)days * 86400)) < 0 ||
+        (rc = gnutls_x509_crt_set_key(cert, key)) < 0 ||
+        (rc = gnutls_x509_crt_set_basic_constraints(cert, 0, -1)) < 0 ||
+        (rc = gnutls_x509_crt_set_key_usage(cert, GNUTLS_KEY_DIGITAL_SIGNATURE)) < 0 ||
+        (rc = gnutls_x509_crt_set_key_purpose_oid(cert, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0 ||
+        (rc = gnutls_x509_crt_get_key_id(cert, 0, id, &id_len)) < 0 ||
+        (rc = gnutls_x509_crt_set_subject_key_id(cert, id, id_len)) < 0)
+        return rc;
+    return 0;
 }
 
 static int sign(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key)
@@ -90,7 +96,8 @@ static int add_pem(struct buf *into, gnutls_datum_t *pem)
     return rc < 0 ? GNUTLS_E_SHORT_MEMORY_BUFFER : 0;
 }
 
-static int export(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, struct buf *cert_pem, struct buf *key_pem)
+static int export(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, struct buf *cert_pem,
+                  struct buf *key_pem)
 {
     gnutls_datum_t pem = { 0 };
     int rc = gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_PEM, &pem);
@@ -104,10 +111,11 @@ static int export(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, struct buf 
     return rc;
 }
 
-static int make(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, const char *const *names, size_t n, int days,
-                struct err *err)
+static int make(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, const char *const *names, size_t n,
+                int days, struct err *err)
 {
-    int rc = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+    int rc = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                          GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
 
     if (rc == 0)
         rc = fill(cert, key, days);
@@ -116,7 +124,8 @@ static int make(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, const char *c
     if (add_names(cert, names, n, err) < 0)
         return -1;
     rc = sign(cert, key);
-    return rc < 0 ? err_set(err, ERR_INTERNAL, NULL, "Signing a certificate failed: %s", gnutls_strerror(rc)) : 0;
+    return rc < 0 ? err_set(err, ERR_INTERNAL, NULL, "Signing a certificate failed: %s", gnutls_strerror(rc))
+                  : 0;
 }
 
 int tls_self_signed(const char *const *names, size_t n, int days, struct buf *cert_pem, struct buf *key_pem,
@@ -129,7 +138,7 @@ int tls_self_signed(const char *const *names, size_t n, int days, struct buf *ce
     if (n == 0 || days < 1)
         return err_set(err, ERR_INVALID, NULL, "A certificate needs a name and a day to be valid on.");
     if (gnutls_x509_crt_init(&cert) < 0 || gnutls_x509_privkey_init(&key) < 0)
-        abort();                        /* no memory */
+        abort(); /* no memory */
     rc = make(cert, key, names, n, days, err);
     if (rc == 0 && export(cert, key, cert_pem, key_pem) < 0)
         rc = err_set(err, ERR_INTERNAL, NULL, "Writing a certificate failed.");

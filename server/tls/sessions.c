@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 
-#define KEPT_MAX 256                /* all keys together; about 8 KB each */
-#define KEPT_PER_KEY 2              /* an account's connections at a time, usually */
+#define KEPT_MAX 256   /* all keys together; about 8 KB each */
+#define KEPT_PER_KEY 2 /* an account's connections at a time, usually */
 
 struct entry {
     TAILQ_ENTRY(entry) link;
@@ -19,7 +19,7 @@ struct entry {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static TAILQ_HEAD(entries_head, entry) entries = TAILQ_HEAD_INITIALIZER(entries);       /* newest first */
+static TAILQ_HEAD(entries_head, entry) entries = TAILQ_HEAD_INITIALIZER(entries); /* newest first */
 static size_t entry_count;
 static unsigned long epoch;
 
@@ -52,8 +52,8 @@ static struct entry *surplus(const char *key)
     size_t same = 0;
 
     TAILQ_FOREACH(entry, &entries, link)
-        if (strcmp(entry->key, key) == 0 && ++same > KEPT_PER_KEY)
-            return entry;
+    if (strcmp(entry->key, key) == 0 && ++same > KEPT_PER_KEY)
+        return entry;
     return entry_count > KEPT_MAX ? TAILQ_LAST(&entries, entries_head) : NULL;
 }
 
@@ -93,10 +93,10 @@ struct tls_kept *sessions_take(const char *key)
 
     pthread_mutex_lock(&lock);
     TAILQ_FOREACH(entry, &entries, link)
-        if (strcmp(entry->key, key) == 0) {
-            kept = detach(entry);
-            break;
-        }
+    if (strcmp(entry->key, key) == 0) {
+        kept = detach(entry);
+        break;
+    }
     pthread_mutex_unlock(&lock);
     if (kept && kept->until <= clock_now()) {
         tls_kept_free(kept);

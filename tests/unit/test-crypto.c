@@ -29,7 +29,10 @@ static void write_file(const char *path, const char *text, mode_t mode)
 
 static void test_sha256(void)
 {
-    static const struct { const char *text, *hex; } rows[] = {      /* FIPS 180-2, appendix B */
+    static const struct {
+        const char *text, *hex;
+    } rows[] = {
+        /* FIPS 180-2, appendix B */
         { "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
         { "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
         { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
@@ -48,7 +51,8 @@ static void test_sha256(void)
         crypto_hash_end(hash, piecewise);
         ok(memcmp(at_once, piecewise, sizeof(at_once)) == 0, "sha256 a byte at a time, row %zu", i);
         crypto_hash_end(hash, piecewise);
-        is_str(hex_encode(piecewise, sizeof(piecewise), hex), rows[0].hex, "sha256 starts afresh after its end");
+        is_str(hex_encode(piecewise, sizeof(piecewise), hex), rows[0].hex,
+               "sha256 starts afresh after its end");
     }
 }
 
@@ -57,8 +61,26 @@ static void test_hmac(void)
     uint8_t mac[CRYPTO_SHA256_LEN];
     char hex[2 * CRYPTO_SHA256_LEN + 1];
 
-    crypto_hmac_sha256("Jefe", 4, STR("what do ya want for nothing?"), mac);        /* RFC 4231 4.3 */
-    is_str(hex_encode(mac, sizeof(mac), hex), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "hmac");
+    crypto_hmac_sha256("Jefe", 4, STR("what do ya want for nothing?"), mac); /* RFC 4231 4.3 */
+    is_str(hex_encode(mac, sizeof(mac), hex),
+           "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "hmac");
+}
+
+static void test_key_hmac(void)
+{
+    AUTO(crypto_key) key = crypto_key_new_random();
+    AUTO(crypto_key) other = crypto_key_new_random();
+    uint8_t one[CRYPTO_SHA256_LEN], again[CRYPTO_SHA256_LEN];
+
+    crypto_key_hmac(key, "etag", STR("text"), one);
+    crypto_key_hmac(key, "etag", STR("text"), again);
+    ok(memcmp(one, again, sizeof(one)) == 0, "the same key, purpose and text give the same");
+    crypto_key_hmac(key, "cookie", STR("text"), again);
+    ok(memcmp(one, again, sizeof(one)) != 0, "another purpose doesn't");
+    crypto_key_hmac(other, "etag", STR("text"), again);
+    ok(memcmp(one, again, sizeof(one)) != 0, "nor another key");
+    crypto_key_hmac(key, "etag", STR("texs"), again);
+    ok(memcmp(one, again, sizeof(one)) != 0, "nor another text");
 }
 
 static void test_random_and_token(void)
@@ -71,7 +93,8 @@ static void test_random_and_token(void)
        "random differs each time");
     ok(crypto_token(&one) == 0 && crypto_token(&other) == 0 && strcmp(one, other) != 0, "tokens differ");
     is_int((long long)strlen(one), 43, "a token has 256 bits");
-    ok(strspn(one, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == 43, "a token is base64url");
+    ok(strspn(one, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == 43,
+       "a token is base64url");
 }
 
 static void test_key_file(void)
@@ -94,27 +117,38 @@ static void test_key_file(void)
        "its file is for its owner only");
     ok(access(fresh, F_OK) < 0, "nothing is left beside it");
     ok(crypto_key_load(&key, path, &err) == 0 && crypto_key_load(&again, path, &err) == 0, "it loads");
-    ok(key && again && memcmp(crypto_key_id(key), crypto_key_id(again), CRYPTO_KEY_ID_LEN) == 0, "and is the same");
+    ok(key && again && memcmp(crypto_key_id(key), crypto_key_id(again), CRYPTO_KEY_ID_LEN) == 0,
+       "and is the same");
     ok(crypto_key_create(path, &err) < 0 && err.code == ERR_EXISTS, "it is not overwritten");
     is_str(err.id, "key.exists", "not overwritten: id");
     ok(crypto_key_create("/nowhere/at/all/key", &err) < 0 && err.code == ERR_STORAGE &&
-       strstr(err.text, "/nowhere/at/all/key"), "no directory: named");
+           strstr(err.text, "/nowhere/at/all/key"),
+       "no directory: named");
 }
 
 static void test_key_file_refused(void)
 {
     static const char digits[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    static const struct { const char *name, *text; mode_t mode; const char *id, *says; } rows[] = {
+    static const struct {
+        const char *name, *text;
+        mode_t mode;
+        const char *id, *says;
+    } rows[] = {
         { "good", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600, NULL, NULL },
-        { "readonly", "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F\r\n", 0400, NULL, NULL },
-        { "group", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0640, "key.permissions", "0640" },
-        { "others", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0604, "key.permissions",
-          "chmod 0600 /tmp/" },
-        { "execute", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0700, "key.permissions", "0700" },
+        { "readonly", "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F\r\n", 0400, NULL,
+          NULL },
+        { "group", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0640,
+          "key.permissions", "0640" },
+        { "others", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0604,
+          "key.permissions", "chmod 0600 /tmp/" },
+        { "execute", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0700,
+          "key.permissions", "0700" },
         { "empty", "", 0600, "key.damaged", "damaged" },
         { "short", "000102030405060708090a0b0c0d0e0f\n", 0600, "key.damaged", "damaged" },
-        { "long", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20\n", 0600, "key.damaged", "damaged" },
-        { "letters", "xx0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600, "key.damaged", "damaged" },
+        { "long", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20\n", 0600, "key.damaged",
+          "damaged" },
+        { "letters", "xx0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600,
+          "key.damaged", "damaged" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -143,7 +177,8 @@ static void test_key_file_kind(void)
     AUTO(crypto_key) key = NULL;
     struct err err = { 0 };
 
-    ok(mkfifo(fifo, 0600) == 0 && crypto_key_load(&key, fifo, &err) < 0 && err.code == ERR_INVALID, "a FIFO is refused");
+    ok(mkfifo(fifo, 0600) == 0 && crypto_key_load(&key, fifo, &err) < 0 && err.code == ERR_INVALID,
+       "a FIFO is refused");
     ok(crypto_key_load(&key, folder, &err) < 0 && strstr(err.text, folder), "a directory is refused");
     write_file(owned, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
     if (geteuid() == 0 && chown(owned, 4711, 0) == 0) {
@@ -157,7 +192,8 @@ static void test_seal(void)
 {
     AUTO(crypto_key) key = crypto_key_new_random();
     AUTO(crypto_key) other = crypto_key_new_random();
-    static const char *const rows[] = { "", "x", "a pass phrase with gr\xc3\xbcn and \x01", "0123456789abcdef0123456789abcdef" };
+    static const char *const rows[] = { "", "x", "a pass phrase with gr\xc3\xbcn and \x01",
+                                        "0123456789abcdef0123456789abcdef" };
     struct err err = { 0 };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -169,13 +205,18 @@ static void test_seal(void)
         ok(crypto_seal(key, str_c(rows[i]), STR("account/a/password"), &sealed, &err) == 0, "seal %zu", i);
         is_int((long long)sealed.len, (long long)strlen(rows[i]) + CRYPTO_SEAL_OVERHEAD, "its length");
         ok(crypto_seal(key, str_c(rows[i]), STR("account/a/password"), &again, &err) == 0 &&
-           !str_eq(buf_str(&sealed), buf_str(&again)), "sealed twice differs");
+               !str_eq(buf_str(&sealed), buf_str(&again)),
+           "sealed twice differs");
         ok(crypto_open(key, buf_str(&sealed), STR("account/a/password"), &plain, &err) == 0 &&
-           strncmp(plain.p, "before:", 7) == 0 && strcmp(plain.p + 7, rows[i]) == 0, "opens to the same, appended");
-        ok(crypto_sealed_with(key, buf_str(&sealed)) && !crypto_sealed_with(other, buf_str(&sealed)), "tells the key");
-        ok(crypto_open(other, buf_str(&sealed), STR("account/a/password"), &plain, &err) < 0, "not with another key");
+               strncmp(plain.p, "before:", 7) == 0 && strcmp(plain.p + 7, rows[i]) == 0,
+           "opens to the same, appended");
+        ok(crypto_sealed_with(key, buf_str(&sealed)) && !crypto_sealed_with(other, buf_str(&sealed)),
+           "tells the key");
+        ok(crypto_open(other, buf_str(&sealed), STR("account/a/password"), &plain, &err) < 0,
+           "not with another key");
         is_str(err.id, "seal.otherKey", "another key: id");
-        ok(crypto_open(key, buf_str(&sealed), STR("account/b/password"), &plain, &err) < 0, "not in another place");
+        ok(crypto_open(key, buf_str(&sealed), STR("account/b/password"), &plain, &err) < 0,
+           "not in another place");
         is_str(err.id, "seal.damaged", "another place: id");
     }
 }
@@ -199,7 +240,8 @@ static void test_seal_damaged(void)
     is_int((long long)opened, 0, "no flipped bit and no cut goes unnoticed");
     is_int((long long)plain.len, 0, "and nothing comes out");
     ok(strstr(err.text, "secret ") && !strstr(err.text, "secret\""), "the text names no secret");
-    ok(crypto_seal(key, STR("too long for it"), STR("c"), &tight, &err) < 0 && err.code == ERR_TOO_LARGE, "seal: ceiling");
+    ok(crypto_seal(key, STR("too long for it"), STR("c"), &tight, &err) < 0 && err.code == ERR_TOO_LARGE,
+       "seal: ceiling");
     sealed.p[0] = 2;
     ok(crypto_open(key, buf_str(&sealed), STR("c"), &plain, &err) < 0, "a later version is refused");
 }
@@ -222,9 +264,11 @@ static void test_password(void)
     ok(!crypto_password_verify("correct horse", NULL), "no such user");
     ok(!crypto_password_verify("correct horse", "!"), "locked");
     unknown = clock_mono() - unknown;
-    ok(unknown * 3 >= known, "an unknown user takes as long (%lld ms, %lld ms)", (long long)unknown, (long long)known);
+    ok(unknown * 3 >= known, "an unknown user takes as long (%lld ms, %lld ms)", (long long)unknown,
+       (long long)known);
     ok(!crypto_password_verify("", hash) && !crypto_password_verify("x", "$y$") &&
-       !crypto_password_verify("x", "$1$abcdefgh$aaaaaaaaaaaaaaaaaaaaaa"), "nothing else passes");
+           !crypto_password_verify("x", "$1$abcdefgh$aaaaaaaaaaaaaaaaaaaaaa"),
+       "nothing else passes");
     memset(longest, 'a', sizeof(longest));
     longest[CRYPTO_PASSWORD_MAX + 1] = '\0';
     ok(crypto_password_hash(longest, &none) < 0 && none == NULL, "too long is refused");
@@ -235,8 +279,8 @@ static void test_password(void)
 
 static void clean(void)
 {
-    static const char *const names[] = { "key", "key.new", "good", "readonly", "group", "others", "execute", "empty", "short",
-                                         "long", "letters", "fifo", "owned" };
+    static const char *const names[] = { "key",   "key.new", "good", "readonly", "group", "others", "execute",
+                                         "empty", "short",   "long", "letters",  "fifo",  "owned" };
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = path_of(names[i]);
@@ -252,6 +296,7 @@ int main(void)
         return 1;
     test_sha256();
     test_hmac();
+    test_key_hmac();
     test_random_and_token();
     test_key_file();
     test_key_file_refused();

@@ -21,18 +21,49 @@
 
 static void test_host(void)
 {
-    static const struct { const char *given, *ascii; } rows[] = {
-        { "mail.example.com", "mail.example.com" }, { "Mail.Example.COM.", "mail.example.com" }, { "localhost", "localhost" },
-        { "127.0.0.1", "127.0.0.1" }, { "::1", "::1" }, { "[::1]", "::1" }, { "[2001:db8::25]", "2001:db8::25" },
-        { "b\xc3\xbc" "cher.example", "xn--bcher-kva.example" }, { "B\xc3\x9c" "CHER.example", "xn--bcher-kva.example" },
-        { "fa\xc3\x9f.example", "xn--fa-hia.example" },                         /* not "fass": non-transitional */
-        { "\xe4\xbe\x8b\xe3\x81\x88\xe3\x80\x82\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah" },
-        { "xn--bcher-kva.example", "xn--bcher-kva.example" }, { "plc_7.plant.local", "plc_7.plant.local" },
-        { "3com.example", "3com.example" }, { "1.2.3.x4", "1.2.3.x4" },
-        { "", NULL }, { ".", NULL }, { "..", NULL }, { "a..b", NULL }, { ".a", NULL }, { "a b", NULL }, { "a/b", NULL },
-        { "-a.example", NULL }, { "a-.example", NULL }, { "a\nb", NULL }, { "user@host", NULL }, { "host:25", NULL },
-        { "[127.0.0.1]", NULL }, { "[::1", NULL }, { "127.1", NULL }, { "127.0.0.256", NULL }, { "0x7f000001", NULL },
-        { "2130706433", NULL }, { "\xff\xfe", NULL }, { "a\xe2\x80\x8b\xe2\x80\xae.example", NULL },
+    static const struct {
+        const char *given, *ascii;
+    } rows[] = {
+        { "mail.example.com", "mail.example.com" },
+        { "Mail.Example.COM.", "mail.example.com" },
+        { "localhost", "localhost" },
+        { "127.0.0.1", "127.0.0.1" },
+        { "::1", "::1" },
+        { "[::1]", "::1" },
+        { "[2001:db8::25]", "2001:db8::25" },
+        { "b\xc3\xbc"
+          "cher.example",
+          "xn--bcher-kva.example" },
+        { "B\xc3\x9c"
+          "CHER.example",
+          "xn--bcher-kva.example" },
+        { "fa\xc3\x9f.example", "xn--fa-hia.example" }, /* not "fass": non-transitional */
+        { "\xe4\xbe\x8b\xe3\x81\x88\xe3\x80\x82\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88",
+          "xn--r8jz45g.xn--zckzah" },
+        { "xn--bcher-kva.example", "xn--bcher-kva.example" },
+        { "plc_7.plant.local", "plc_7.plant.local" },
+        { "3com.example", "3com.example" },
+        { "1.2.3.x4", "1.2.3.x4" },
+        { "", NULL },
+        { ".", NULL },
+        { "..", NULL },
+        { "a..b", NULL },
+        { ".a", NULL },
+        { "a b", NULL },
+        { "a/b", NULL },
+        { "-a.example", NULL },
+        { "a-.example", NULL },
+        { "a\nb", NULL },
+        { "user@host", NULL },
+        { "host:25", NULL },
+        { "[127.0.0.1]", NULL },
+        { "[::1", NULL },
+        { "127.1", NULL },
+        { "127.0.0.256", NULL },
+        { "0x7f000001", NULL },
+        { "2130706433", NULL },
+        { "\xff\xfe", NULL },
+        { "a\xe2\x80\x8b\xe2\x80\xae.example", NULL },
         { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example", NULL },
     };
 
@@ -48,7 +79,8 @@ static void test_host(void)
     }
     ok(net_is_ip_literal("::1") && net_is_ip_literal("[::1]") && net_is_ip_literal("192.0.2.1"), "literals");
     ok(!net_is_ip_literal("localhost") && !net_is_ip_literal("[192.0.2.1]") && !net_is_ip_literal("[]") &&
-       !net_is_ip_literal(""), "no literals");
+           !net_is_ip_literal(""),
+       "no literals");
 }
 
 /* ---- a server of the test's own ---- */
@@ -137,23 +169,32 @@ static void test_connect(void)
     char expected[64];
 
     server_listen(&server, 5);
-    ok(net_connect(&conn, "localhost", server.port, soon(), &trace, &err) == 0, "localhost, whatever its families");
+    ok(net_connect(&conn, "localhost", server.port, soon(), &trace, &err) == 0,
+       "localhost, whatever its families");
     snprintf(expected, sizeof(expected), "127.0.0.1:%u", (unsigned)server.port);
     is_str(trace.address, expected, "trace: the address that answered");
     ok(trace.resolved && trace.addresses >= 1 && trace.resolve_ms >= 0 && trace.connect_ms >= 0, "trace");
-    ok(conn && strncmp(net_conn_peer(conn), "localhost:", 10) == 0 && strstr(net_conn_peer(conn), " (127.0.0.1)"), "peer for the texts");
-    ok(conn && net_conn_fd(conn) >= 0 && !net_conn_has_layer(conn) && !net_conn_received(conn), "fresh connection");
+    ok(conn && strncmp(net_conn_peer(conn), "localhost:", 10) == 0 &&
+           strstr(net_conn_peer(conn), " (127.0.0.1)"),
+       "peer for the texts");
+    ok(conn && net_conn_fd(conn) >= 0 && !net_conn_has_layer(conn) && !net_conn_received(conn),
+       "fresh connection");
     net_conn_free(conn);
     conn = NULL;
     close(server.fd);
     ok(net_connect(&conn, "127.0.0.1", server.port, soon(), &trace, &err) < 0 && conn == NULL, "closed port");
     is_str(err.id, "connect.refused", "closed port: id");
-    ok(strstr(err.text, expected) && err.code == ERR_TEMPORARY && trace.resolved, "closed port: %s", err.text);
+    ok(strstr(err.text, expected) && err.code == ERR_TEMPORARY && trace.resolved, "closed port: %s",
+       err.text);
     ok(net_connect(&conn, "localhost", server.port, soon(), NULL, &err) < 0, "closed port of a name");
     is_str(err.id, "connect.refused", "closed port of a name: id");
-    ok(net_connect(&conn, "not a name", 25, soon(), &trace, &err) < 0 && err.code == ERR_INVALID && !trace.resolved, "no name");
-    ok(net_connect(&conn, "nothing.invalid", 25, soon(), &trace, &err) < 0 && !trace.resolved, "unknown name");
-    ok(strncmp(err.id, "dns.", 4) == 0 && strstr(err.text, "nothing.invalid"), "unknown name: %s %s", err.id, err.text);
+    ok(net_connect(&conn, "not a name", 25, soon(), &trace, &err) < 0 && err.code == ERR_INVALID &&
+           !trace.resolved,
+       "no name");
+    ok(net_connect(&conn, "nothing.invalid", 25, soon(), &trace, &err) < 0 && !trace.resolved,
+       "unknown name");
+    ok(strncmp(err.id, "dns.", 4) == 0 && strstr(err.text, "nothing.invalid"), "unknown name: %s %s", err.id,
+       err.text);
 }
 
 /* Nobody accepts: once its queue is full, Linux lets further connects wait. */
@@ -170,7 +211,8 @@ static void test_connect_timeout(void)
         start = clock_mono();
         timed_out = net_connect(&conns[i], "127.0.0.1", server.port, start + 200, NULL, &err) < 0;
     }
-    ok(timed_out && clock_mono() - start >= 190 && clock_mono() - start < 2000, "a silent host: %s", err.text);
+    ok(timed_out && clock_mono() - start >= 190 && clock_mono() - start < 2000, "a silent host: %s",
+       err.text);
     is_str(err.id, "connect.timeout", "a silent host: id");
     for (size_t i = 0; i < COUNT_OF(conns); i++)
         net_conn_free(conns[i]);
@@ -185,8 +227,11 @@ static struct addrinfo crafted[5];
 
 static void craft(struct addrinfo *info, void *address, socklen_t len, struct addrinfo *next)
 {
-    *info = (struct addrinfo){ .ai_family = ((struct sockaddr *)address)->sa_family, .ai_socktype = SOCK_STREAM,
-                               .ai_addr = address, .ai_addrlen = len, .ai_next = next };
+    *info = (struct addrinfo){ .ai_family = ((struct sockaddr *)address)->sa_family,
+                               .ai_socktype = SOCK_STREAM,
+                               .ai_addr = address,
+                               .ai_addrlen = len,
+                               .ai_next = next };
 }
 
 /* [2001:db8::1] has no route or no answer, 127.0.0.1 comes twice; the families stand apart. */
@@ -195,7 +240,9 @@ static void craft_all(in_port_t port)
     for (int i = 0; i < 2; i++) {
         six[i] = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = port };
         inet_pton(AF_INET6, i ? "2001:db8::2" : "2001:db8::1", &six[i].sin6_addr);
-        four[i] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i) };
+        four[i] = (struct sockaddr_in){ .sin_family = AF_INET,
+                                        .sin_port = port,
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i) };
         craft(&crafted[i], &six[i], sizeof(six[i]), &crafted[i + 1]);
         craft(&crafted[2 + i], &four[i], sizeof(four[i]), &crafted[3 + i]);
     }
@@ -206,7 +253,8 @@ int getaddrinfo(const char *restrict host, const char *restrict port, const stru
                 struct addrinfo **restrict ret)
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
-        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(
+            RTLD_NEXT, "getaddrinfo");
 
     if (strcmp(host, "slow.test") == 0) {
         usleep(300000);
@@ -234,8 +282,12 @@ void freeaddrinfo(struct addrinfo *list)
 
 static void test_resolve(void)
 {
-    static const struct { const char *host, *id; } rows[] = {
-        { "slow.test", "dns.timeout" }, { "again.test", "dns.failed" }, { "none.test", "dns.notFound" },
+    static const struct {
+        const char *host, *id;
+    } rows[] = {
+        { "slow.test", "dns.timeout" },
+        { "again.test", "dns.failed" },
+        { "none.test", "dns.notFound" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -244,11 +296,12 @@ static void test_resolve(void)
         struct net_trace trace;
         struct err err = { 0 };
 
-        ok(net_connect(&conn, rows[i].host, 25, start + 100, &trace, &err) < 0 && clock_mono() - start < 250 &&
-           err.code == ERR_TEMPORARY && !trace.resolved, "%s: %s", rows[i].host, err.text);
+        ok(net_connect(&conn, rows[i].host, 25, start + 100, &trace, &err) < 0 &&
+               clock_mono() - start < 250 && err.code == ERR_TEMPORARY && !trace.resolved,
+           "%s: %s", rows[i].host, err.text);
         is_str(err.id, rows[i].id, rows[i].host);
     }
-    usleep(350000);                     /* the abandoned lookup ends and frees what it holds */
+    usleep(350000); /* the abandoned lookup ends and frees what it holds */
 }
 
 static void test_resolve_limit(void)
@@ -268,12 +321,14 @@ static void test_resolve_limit(void)
 
 static void test_interleave(void)
 {
-    static const char *const expected[] = { "[2001:db8::1]:25", "127.0.0.1:25", "[2001:db8::2]:25", "127.0.0.2:25" };
+    static const char *const expected[] = { "[2001:db8::1]:25", "127.0.0.1:25", "[2001:db8::2]:25",
+                                            "127.0.0.2:25" };
     struct net_addresses all;
     struct err err = { 0 };
     char text[64];
 
-    ok(net_resolve(&all, "several.test", 25, soon(), &err) == 0 && all.count == 4, "several addresses, each once");
+    ok(net_resolve(&all, "several.test", 25, soon(), &err) == 0 && all.count == 4,
+       "several addresses, each once");
     for (size_t i = 0; i < all.count && i < COUNT_OF(expected); i++)
         is_str(net_address_text(&all.list[i], text, sizeof(text)), expected[i], "families in turn");
 }
@@ -288,14 +343,16 @@ static void test_connect_several(void)
     char expected[64];
 
     server_listen(&server, 5);
-    ok(net_connect(&conn, "several.test", server.port, start + 2000, &trace, &err) == 0 && clock_mono() - start < 1500,
+    ok(net_connect(&conn, "several.test", server.port, start + 2000, &trace, &err) == 0 &&
+           clock_mono() - start < 1500,
        "a dead address first: the next is tried in time");
     snprintf(expected, sizeof(expected), "127.0.0.1:%u", (unsigned)server.port);
     is_str(trace.address, expected, "and answers");
     is_int(trace.addresses, 4, "trace: how many there are");
     close(server.fd);
     net_conn_free(TAKE(conn));
-    ok(net_connect(&conn, "several.test", server.port, clock_mono() + 400, &trace, &err) < 0, "none answers: %s", err.text);
+    ok(net_connect(&conn, "several.test", server.port, clock_mono() + 400, &trace, &err) < 0,
+       "none answers: %s", err.text);
     is_str(err.id, "connect.refused", "the failure that tells most");
 }
 
@@ -323,10 +380,11 @@ static void test_lines(void)
     char five[6] = "";
 
     for (size_t i = 0; i < COUNT_OF(expected); i++)
-        ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, str_c(expected[i])), "a byte at a time: \"%s\"",
-           expected[i]);
+        ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, str_c(expected[i])),
+           "a byte at a time: \"%s\"", expected[i]);
     ok(net_conn_exact(conn, five, 5, soon(), &err) == 0 && strcmp(five, "12345") == 0, "exactly five bytes");
-    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("six")), "and the line after them");
+    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("six")),
+       "and the line after them");
     ok(net_conn_received(conn), "something was received");
     net_conn_free(TAKE(conn));
     server_end(&server);
@@ -351,15 +409,19 @@ static void test_pending(void)
     usleep(20000);
     is_int((long long)net_conn_pending(conn), 14, "pending looks at the socket");
     ok(!net_conn_received(conn), "without reading from it");
-    ok(net_conn_line(conn, 3, &line, soon(), &err) == 1 && str_eq(line, STR("one")), "a line of just the limit");
+    ok(net_conn_line(conn, 3, &line, soon(), &err) == 1 && str_eq(line, STR("one")),
+       "a line of just the limit");
     is_int((long long)net_conn_pending(conn), 9, "pending counts the buffer");
-    ok(net_conn_read(conn, rest, 5, soon(), &err) == 5 && memcmp(rest, "two\r\n", 5) == 0, "read takes from the buffer");
+    ok(net_conn_read(conn, rest, 5, soon(), &err) == 5 && memcmp(rest, "two\r\n", 5) == 0,
+       "read takes from the buffer");
     ok(net_conn_line(conn, 100, &line, soon(), &err) < 0, "an end in the middle of a line");
     is_str(err.id, "connect.closed", "its id");
-    ok(net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 4 && net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 0,
+    ok(net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 4 &&
+           net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 0,
        "read: what is left, and the end");
     ok(net_conn_line(conn, 100, &line, soon(), &err) == 0, "line: an orderly end");
-    ok(net_conn_exact(conn, rest, 1, soon(), &err) < 0 && strcmp(err.id, "connect.closed") == 0, "exact: too early");
+    ok(net_conn_exact(conn, rest, 1, soon(), &err) < 0 && strcmp(err.id, "connect.closed") == 0,
+       "exact: too early");
     net_conn_free(TAKE(conn));
     server_end(&server);
 }
@@ -384,7 +446,8 @@ static void test_too_long(void)
 
     ok(net_conn_line(conn, 10, &line, soon(), &err) < 0, "a line one byte too long");
     is_str(err.id, "protocol.lineTooLong", "its id");
-    ok(net_conn_line(conn, 20000, &line, soon(), &err) < 0 && strcmp(err.id, "protocol.lineTooLong") == 0, "a line without end");
+    ok(net_conn_line(conn, 20000, &line, soon(), &err) < 0 && strcmp(err.id, "protocol.lineTooLong") == 0,
+       "a line without end");
     net_conn_free(TAKE(conn));
     server_end(&server);
 }
@@ -409,9 +472,11 @@ static void test_silence(void)
     is_str(err.id, "protocol.timeout", "silence: id");
     ok(strstr(err.text, "127.0.0.1:") != NULL, "silence: %s", err.text);
     start = clock_mono();
-    ok(net_conn_line(conn, 100, &line, start - 100, &err) < 0 && clock_mono() - start < 100, "a deadline in the past");
+    ok(net_conn_line(conn, 100, &line, start - 100, &err) < 0 && clock_mono() - start < 100,
+       "a deadline in the past");
     say(server.talking, "late\r\n");
-    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("late")), "one may go on waiting");
+    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("late")),
+       "one may go on waiting");
     net_conn_free(TAKE(conn));
     server_end(&server);
 }
@@ -430,7 +495,8 @@ static void test_drip(void)
     struct str line;
     int64_t start = clock_mono();
 
-    ok(net_conn_line(conn, 1000, &line, start + 150, &err) < 0 && clock_mono() - start < 1000, "dripping earns no more time");
+    ok(net_conn_line(conn, 1000, &line, start + 150, &err) < 0 && clock_mono() - start < 1000,
+       "dripping earns no more time");
     is_str(err.id, "protocol.timeout", "drip: id");
     net_conn_free(TAKE(conn));
     server_end(&server);
@@ -450,7 +516,8 @@ static void test_write_timeout(void)
     struct err err = { 0 };
     int64_t start = clock_mono();
 
-    ok(net_conn_write(conn, str_n(much, 16 * 1024 * 1024), start + 150, &err) < 0 && clock_mono() - start < 390,
+    ok(net_conn_write(conn, str_n(much, 16 * 1024 * 1024), start + 150, &err) < 0 &&
+           clock_mono() - start < 390,
        "a server that takes nothing");
     is_str(err.id, "protocol.timeout", "takes nothing: id");
     net_conn_free(TAKE(conn));
@@ -498,7 +565,8 @@ static void test_abort(void)
     int64_t start = clock_mono();
 
     pthread_create(&other, NULL, abort_soon, conn);
-    ok(net_conn_line(conn, 100, &line, soon(), &err) < 0 && clock_mono() - start < 1000, "abort wakes the reader");
+    ok(net_conn_line(conn, 100, &line, soon(), &err) < 0 && clock_mono() - start < 1000,
+       "abort wakes the reader");
     pthread_join(other, NULL);
     ok(err.code == ERR_STOPPED, "abort: stopped");
     ok(net_conn_write(conn, STR("x"), soon(), &err) < 0 && err.code == ERR_STOPPED, "and the writer");
@@ -550,14 +618,16 @@ static void test_layer(void)
 
     net_conn_set_layer(conn, &layer, conn);
     ok(net_conn_has_layer(conn) && net_conn_write(conn, STR("-abcd"), soon(), &err) == 0 &&
-       net_conn_exact(conn, got, 4, soon(), &err) == 0 && memcmp(got, "ABCD", 4) == 0, "a layer reads and writes");
+           net_conn_exact(conn, got, 4, soon(), &err) == 0 && memcmp(got, "ABCD", 4) == 0,
+       "a layer reads and writes");
     net_conn_free(TAKE(conn));
     is_int(layer_closed, 1, "and is closed in order");
     server_end(&server);
 
     conn = server_start(&server, talk_reset);
     net_conn_set_layer(conn, &layer, conn);
-    ok(net_conn_layer_ctx(conn, &layer) == conn && net_conn_layer_ctx(conn, &layer + 1) == NULL, "a layer is known again");
+    ok(net_conn_layer_ctx(conn, &layer) == conn && net_conn_layer_ctx(conn, &layer + 1) == NULL,
+       "a layer is known again");
     ok(net_conn_exact(conn, got, 4, soon(), &err) < 0, "a layer over a broken connection");
     net_conn_free(TAKE(conn));
     is_int(layer_closed, 0, "is closed without order");

@@ -88,11 +88,14 @@ static void echo(struct server *server, gnutls_session_t session)
 static void show_binding(gnutls_session_t session)
 {
     gnutls_channel_binding_t type = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3
-                                        ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_SERVER_END_POINT;
+                                        ? GNUTLS_CB_TLS_EXPORTER
+                                        : GNUTLS_CB_TLS_SERVER_END_POINT;
     gnutls_datum_t binding = { 0 };
 
-    if (type == GNUTLS_CB_TLS_SERVER_END_POINT) {       /* GnuTLS gives it to clients only; SHA-256 for our certificate */
-        gnutls_datum_t pem = { .data = (unsigned char *)cert_pem, .size = (unsigned)strlen(cert_pem) }, der = { 0 };
+    if (type ==
+        GNUTLS_CB_TLS_SERVER_END_POINT) { /* GnuTLS gives it to clients only; SHA-256 for our certificate */
+        gnutls_datum_t pem = { .data = (unsigned char *)cert_pem, .size = (unsigned)strlen(cert_pem) },
+                       der = { 0 };
         size_t len = 32;
 
         binding.data = gnutls_malloc(len);
@@ -207,7 +210,8 @@ static struct net_conn *dial_with(struct server *server, void *(*run)(void *))
 }
 
 /* Connects and shakes hands; the server's side of it ends in hang_up(). */
-static struct net_conn *call(struct server *server, const struct tls_options *options, struct tls_peer **peer, struct err *err)
+static struct net_conn *call(struct server *server, const struct tls_options *options, struct tls_peer **peer,
+                             struct err *err)
 {
     struct net_conn *conn = dial_with(server, serve);
 
@@ -236,7 +240,11 @@ static bool echoes(struct net_conn *conn)
 
 static void test_versions(void)
 {
-    static const struct { const char *server; enum tls_version min, got; const char *id, *says; } rows[] = {
+    static const struct {
+        const char *server;
+        enum tls_version min, got;
+        const char *id, *says;
+    } rows[] = {
         { ANY, TLS_VERSION_1_0, TLS_VERSION_1_3, NULL, NULL },
         { ANY, TLS_VERSION_1_3, TLS_VERSION_1_3, NULL, NULL },
         { ONLY("1.0"), TLS_VERSION_1_0, TLS_VERSION_1_0, NULL, NULL },
@@ -264,8 +272,8 @@ static void test_versions(void)
         if (rows[i].id == NULL) {
             ok(conn && peer && peer->version == rows[i].got, "%s, at least %s: %s", rows[i].server,
                tls_version_name(rows[i].min), peer ? tls_version_name(peer->version) : err.text);
-            ok(peer && peer->cipher[0] && peer->key_exchange[0] && conn && echoes(conn), "  %s %s", peer->cipher,
-               peer->key_exchange);
+            ok(peer && peer->cipher[0] && peer->key_exchange[0] && conn && echoes(conn), "  %s %s",
+               peer->cipher, peer->key_exchange);
         } else {
             ok(conn == NULL && strstr(err.text, rows[i].says) != NULL, "%s, at least %s: %s", rows[i].server,
                tls_version_name(rows[i].min), err.text);
@@ -295,8 +303,12 @@ static bool is_our_cert(const struct tls_cert *cert)
 
 static void test_report(void)
 {
-    static const struct { const char *name, *peer, *sni; } rows[] = {
-        { "localhost", "localhost", "localhost" }, { "127.0.0.1", "127.0.0.1", "" }, { "[::1]", "::1", "" },
+    static const struct {
+        const char *name, *peer, *sni;
+    } rows[] = {
+        { "localhost", "localhost", "localhost" },
+        { "127.0.0.1", "127.0.0.1", "" },
+        { "[::1]", "::1", "" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -313,7 +325,8 @@ static void test_report(void)
         copy = tls_peer_copy(peer);
         is_str(copy->name, rows[i].peer, "the peer's name");
         is_str(server.sni, rows[i].sni, "the name asked for");
-        ok(copy->port == 465 && copy->chain_len == 1 && !copy->resumed && is_our_cert(&copy->chain[0]), "port and chain");
+        ok(copy->port == 465 && copy->chain_len == 1 && !copy->resumed && is_our_cert(&copy->chain[0]),
+           "port and chain");
         is_str(copy->key_exchange, "ECDHE-SECP256R1", "key exchange");
         is_str(copy->cipher, "AES-256-GCM", "cipher");
         ok(copy->ocsp_len == 5 && memcmp(copy->ocsp, "never", 5) == 0, "stapled answer");
@@ -336,8 +349,8 @@ static bool once(struct server *server, const char *key, const char *name, enum 
     if (conn == NULL || (go_on && !echoes(conn)))
         printf("# the connection failed: %s\n", err.text);
     hang_up(server, conn);
-    if (peer && (peer->chain_len != 1 || !is_our_cert(&peer->chain[0]) || peer->ocsp_len != 5 || !peer->key_exchange[0] ||
-                 server->resumed != resumed))
+    if (peer && (peer->chain_len != 1 || !is_our_cert(&peer->chain[0]) || peer->ocsp_len != 5 ||
+                 !peer->key_exchange[0] || server->resumed != resumed))
         printf("# the peer is not what it was\n");
     else
         return resumed;
@@ -380,13 +393,15 @@ static void test_forget_while_open(void)
     echoes(conn);
     tls_client_forget_sessions();
     hang_up(&server, conn);
-    ok(!once(&server, "c", "localhost", TLS_VERSION_1_2, true), "a session begun before forgetting isn't kept after it");
+    ok(!once(&server, "c", "localhost", TLS_VERSION_1_2, true),
+       "a session begun before forgetting isn't kept after it");
     server_close(&server);
 
     server_open(&server, ONLY("1.2"));
     once(&server, "d", "localhost", TLS_VERSION_1_2, true);
     server.priority = ANY;
-    ok(!once(&server, "d", "localhost", TLS_VERSION_1_3, true), "a kept session under the lowest version isn't used");
+    ok(!once(&server, "d", "localhost", TLS_VERSION_1_3, true),
+       "a kept session under the lowest version isn't used");
     server_close(&server);
 }
 
@@ -412,16 +427,21 @@ static void test_kept_ceiling(void)
 
 static void test_binding(void)
 {
-    static const struct { const char *server, *type; } rows[] = {
-        { ONLY("1.3"), "tls-exporter" }, { ONLY("1.2"), "tls-server-end-point" },
-        { ONLY("1.2"), "tls-server-end-point" },                        /* resumed */
+    static const struct {
+        const char *server, *type;
+    } rows[] = {
+        { ONLY("1.3"), "tls-exporter" },
+        { ONLY("1.2"), "tls-server-end-point" },
+        { ONLY("1.2"), "tls-server-end-point" }, /* resumed */
     };
     struct server server;
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         AUTO(tls_peer) peer = NULL;
         AUTO_BUF(ours, 100);
-        struct tls_options options = { .name = "localhost", .min_version = TLS_VERSION_1_2, .session_key = "binding" };
+        struct tls_options options = { .name = "localhost",
+                                       .min_version = TLS_VERSION_1_2,
+                                       .session_key = "binding" };
         struct err err = { 0 };
         const char *type = NULL;
         struct net_conn *conn;
@@ -431,10 +451,12 @@ static void test_binding(void)
             server_open(&server, rows[i].server);
         server.after = SHOW_BINDING;
         conn = call(&server, &options, &peer, &err);
-        ok(tls_channel_binding(conn, &type, &ours, &err) == 0 && peer->resumed == (i == 2), "binding %s", err.text);
+        ok(tls_channel_binding(conn, &type, &ours, &err) == 0 && peer->resumed == (i == 2), "binding %s",
+           err.text);
         is_str(type, rows[i].type, "its type");
         ok(net_conn_exact(conn, theirs, sizeof(theirs), soon(), &err) == 0 &&
-           str_eq(str_n(theirs, sizeof(theirs)), buf_str(&ours)), "both ends have the same");
+               str_eq(str_n(theirs, sizeof(theirs)), buf_str(&ours)),
+           "both ends have the same");
         net_conn_write(conn, STR("go on"), soon(), &err);
         hang_up(&server, conn);
         if (i != 1)
@@ -456,17 +478,20 @@ static void test_ends(void)
     server_open(&server, ANY);
     server.after = BYE;
     conn = call(&server, &options, &peer, &err);
-    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 7 && net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 0,
+    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 7 &&
+           net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 0,
        "an orderly end");
     hang_up(&server, conn);
     tls_peer_free(TAKE(peer));
 
     server.after = CUT;
     conn = call(&server, &options, &peer, &err);
-    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 7 && net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) < 0,
+    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) == 7 &&
+           net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) < 0,
        "a cut: %s", err.text);
     is_str(err.id, "connect.closed", "a cut: id");
-    ok(net_conn_write(conn, STR("x"), soon(), &err) < 0 && strcmp(err.id, "connect.closed") == 0, "nothing goes out after it");
+    ok(net_conn_write(conn, STR("x"), soon(), &err) < 0 && strcmp(err.id, "connect.closed") == 0,
+       "nothing goes out after it");
     hang_up(&server, conn);
     tls_peer_free(TAKE(peer));
     server_close(&server);
@@ -474,7 +499,8 @@ static void test_ends(void)
     server_open(&server, ONLY("1.2"));
     server.after = REHANDSHAKE;
     conn = call(&server, &options, &peer, &err);
-    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) < 0 && strcmp(err.id, "tls.closed") == 0, "renegotiation: %s", err.text);
+    ok(net_conn_read(conn, bytes, sizeof(bytes), soon(), &err) < 0 && strcmp(err.id, "tls.closed") == 0,
+       "renegotiation: %s", err.text);
     hang_up(&server, conn);
     server_close(&server);
 }
@@ -483,7 +509,9 @@ static void test_waiting(void)
 {
     static char much[1000000], back[1000000];
     AUTO(tls_peer) peer = NULL;
-    struct tls_options options = { .name = "localhost", .min_version = TLS_VERSION_1_2, .session_key = "waiting" };
+    struct tls_options options = { .name = "localhost",
+                                   .min_version = TLS_VERSION_1_2,
+                                   .session_key = "waiting" };
     struct err err = { 0 };
     struct server server;
     struct net_conn *conn;
@@ -494,9 +522,11 @@ static void test_waiting(void)
     server_open(&server, ANY);
     server.after = LATE;
     conn = call(&server, &options, &peer, &err);
-    ok(net_conn_line(conn, 100, &line, clock_mono() + 50, &err) < 0 && clock_mono() - start < 140, "a time-out under TLS");
+    ok(net_conn_line(conn, 100, &line, clock_mono() + 50, &err) < 0 && clock_mono() - start < 140,
+       "a time-out under TLS");
     is_str(err.id, "protocol.timeout", "its id");
-    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("late")), "and one may go on waiting");
+    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && str_eq(line, STR("late")),
+       "and one may go on waiting");
     for (size_t i = 0; i < sizeof(much); i++)
         much[i] = (char)(i * 7 + i / 1000);
     for (size_t i = 0; i < sizeof(much) && same; i += 100000)
@@ -558,9 +588,12 @@ static void *say_alert(void *arg)
 
 static void test_failed(void)
 {
-    static const struct { const char *name, *id; void *(*run)(void *); } rows[] = {
-        { "silence", "tls.timeout", say_nothing }, { "closed", "connect.closed", say_and_close },
-        { "a greeting", "tls.handshake", say_greeting }, { "HTTP", "tls.handshake", say_http },
+    static const struct {
+        const char *name, *id;
+        void *(*run)(void *);
+    } rows[] = {
+        { "silence", "tls.timeout", say_nothing },        { "closed", "connect.closed", say_and_close },
+        { "a greeting", "tls.handshake", say_greeting },  { "HTTP", "tls.handshake", say_http },
         { "half a record", "connect.closed", say_alert },
     };
 
@@ -574,10 +607,12 @@ static void test_failed(void)
 
         server_open(&server, ANY);
         conn = dial_with(&server, rows[i].run);
-        ok(tls_client_start(conn, &options, start + 300, &peer, &err) < 0 && clock_mono() - start < 1000, "%s: %s", rows[i].name,
-           err.text);
+        ok(tls_client_start(conn, &options, start + 300, &peer, &err) < 0 && clock_mono() - start < 1000,
+           "%s: %s", rows[i].name, err.text);
         is_str(err.id, rows[i].id, rows[i].name);
-        ok(peer == NULL && !net_conn_has_layer(conn) && err.code == ERR_TEMPORARY && strstr(err.text, "127.0.0.1:"), "  and no layer");
+        ok(peer == NULL && !net_conn_has_layer(conn) && err.code == ERR_TEMPORARY &&
+               strstr(err.text, "127.0.0.1:"),
+           "  and no layer");
         hang_up(&server, conn);
         server_close(&server);
     }
@@ -600,10 +635,12 @@ static void test_injected(void)
 
     server_open(&server, ANY);
     conn = dial_with(&server, say_injected);
-    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 && tls_client_start(conn, &options, soon(), &peer, &err) < 0,
+    ok(net_conn_line(conn, 100, &line, soon(), &err) == 1 &&
+           tls_client_start(conn, &options, soon(), &peer, &err) < 0,
        "injected: %s", err.text);
     is_str(err.id, "tls.injected", "injected: id");
-    ok(tls_channel_binding(conn, &(const char *){ NULL }, &(struct buf){ .max = 100 }, &err) < 0, "no TLS, no binding");
+    ok(tls_channel_binding(conn, &(const char *){ NULL }, &(struct buf){ .max = 100 }, &err) < 0,
+       "no TLS, no binding");
     hang_up(&server, conn);
     server_close(&server);
 }
@@ -625,15 +662,21 @@ static void test_self_signed(void)
     gnutls_x509_crt_init(&crt);
     ok(gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) == 0, "a certificate");
     ok(gnutls_x509_crt_check_hostname(crt, "localhost") && gnutls_x509_crt_check_hostname(crt, "127.0.0.1") &&
-       gnutls_x509_crt_check_hostname(crt, "::1") && !gnutls_x509_crt_check_hostname(crt, "example.com"), "with its names");
-    ok(gnutls_x509_crt_check_issuer(crt, crt) && gnutls_x509_crt_get_ca_status(crt, NULL) == 0, "self-signed, not a CA");
-    ok(gnutls_x509_crt_get_activation_time(crt) < now && gnutls_x509_crt_get_expiration_time(crt) > now + 29 * 86400 &&
-       gnutls_x509_crt_get_expiration_time(crt) <= now + 30 * 86400, "for thirty days");
+           gnutls_x509_crt_check_hostname(crt, "::1") && !gnutls_x509_crt_check_hostname(crt, "example.com"),
+       "with its names");
+    ok(gnutls_x509_crt_check_issuer(crt, crt) && gnutls_x509_crt_get_ca_status(crt, NULL) == 0,
+       "self-signed, not a CA");
+    ok(gnutls_x509_crt_get_activation_time(crt) < now &&
+           gnutls_x509_crt_get_expiration_time(crt) > now + 29 * 86400 &&
+           gnutls_x509_crt_get_expiration_time(crt) <= now + 30 * 86400,
+       "for thirty days");
     ok(gnutls_x509_crt_get_key_usage(crt, &usage, NULL) == 0 && usage == GNUTLS_KEY_DIGITAL_SIGNATURE &&
-       gnutls_x509_crt_check_key_purpose(crt, GNUTLS_KP_TLS_WWW_SERVER, 0), "for TLS servers");
+           gnutls_x509_crt_check_key_purpose(crt, GNUTLS_KP_TLS_WWW_SERVER, 0),
+       "for TLS servers");
     gnutls_x509_crt_deinit(crt);
-    ok(tls_self_signed(NULL, 0, 30, &cert, &key, &err) < 0 && tls_self_signed(bad, 1, 30, &cert, &key, &err) < 0 &&
-       strstr(err.text, "not a name"), "refused: %s", err.text);
+    ok(tls_self_signed(NULL, 0, 30, &cert, &key, &err) < 0 &&
+           tls_self_signed(bad, 1, 30, &cert, &key, &err) < 0 && strstr(err.text, "not a name"),
+       "refused: %s", err.text);
     ok(tls_self_signed(&(const char *){ "localhost" }, 1, 30, &tight, &key, &err) < 0, "ceiling");
     buf_free(&key);
 }
