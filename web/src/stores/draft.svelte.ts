@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person has typed into a sheet and not saved yet. Drafts are kept by resource for as long as the page is open,
 // so going elsewhere, a lost connection or an ended session costs nothing.
-import { untrack } from "svelte";
 import { Problem, request, type FieldError, type Warning } from "../api";
 import { applyEdit, complaintOf, mergePatch, propertiesOf, same, type Schema, type Values } from "../schema";
 import { t } from "../texts";
+import { detached } from "./detached.svelte";
 
 export interface Follow { by: string }
 
@@ -167,7 +167,7 @@ const kept = new Map<string, Draft>();
 export function draftOf(path: string, schema: Schema): Draft {
     let draft = kept.get(path);
     if (!draft) {
-        draft = untrack(() => new Draft(path, schema));
+        draft = detached(() => new Draft(path, schema));
         kept.set(path, draft);
     }
     return draft;

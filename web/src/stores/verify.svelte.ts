@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last verification of each account; it goes on while another page is looked at.
-import { untrack } from "svelte";
 import { post, segment, type Verification } from "../api";
+import { detached } from "./detached.svelte";
 import { live } from "./live.svelte";
 import { wordsFor } from "./notices.svelte";
 
@@ -46,7 +46,7 @@ const runs = new Map<string, Run>();
 export function verificationOf(account: string): Run {
     let run = runs.get(account);
     if (!run) {
-        run = untrack(() => new Run(account));       /* its state belongs to no view that happens to ask first */
+        run = detached(() => new Run(account));
         runs.set(account, run);
     }
     return run;

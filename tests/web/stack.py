@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""stack.py - real Postfix, Dovecot and a postern for the browser tests.
+
+Prints one line of JSON when all of it runs; then answers one command per line of input, each as one line of JSON,
+until the input ends:
+    {"do": "api", "method": "GET", "path": "/api/v1/accounts"}      {"do": "delivered", "user": "office", "subject": "…"}
+    {"do": "fingerprint", "port": 465}  {"do": "show", "which": "own|other|signed"}  {"do": "stop"}  {"do": "start"}
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import servers
+from pki import Pki
+from postern import ADMIN_PASSWORD, Postern
+
+
+def shown(port):
+    """The fingerprint as a careful person gets it, colons and all."""
+    pem = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}"], input="", capture_output=True,
+                         text=True, timeout=30, check=False).stdout
+    return subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=pem, capture_output=True,
+                          text=True, check=True).stdout.strip().partition("=")[2]
+
+
+class Stack:
+    def __init__(self):
+        pki = Pki()
+        self.root = pki.ca("Browser Test Root")
+        self.identities = {"own": pki.leaf(), "other": pki.leaf(), "signed": pki.leaf(issuer=self.root),
+                           "expired": pki.leaf(days=(-30, -1))}
+        self.site = servers.Site(self.identities["own"])
+        self.postern = Postern()
+
+    def __enter__(self):
+        self.site.start()
+        try:
+            self.postern.start()
+        except BaseException:
+            self.site.stop()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        try:
+            self.postern.__exit__(*error)
+        finally:
+            self.site.stop()
+
+    def facts(self):
+        return {"url": self.postern.url, "username": "admin", "password": ADMIN_PASSWORD, "user": "plant",
+                "userPassword": servers.USERS["plant"], "to": f"office@{servers.DOMAIN}", "ca": self.root.pem,
+                "smtp": self.site.postfix.ports, "imap": self.site.dovecot.ports}
+
+    def answer(self, command):
+        do = command["do"]
+        if do == "api":
+            answer = self.postern.api.request(command["method"], command["path"], command.get("json"))
+            return {"status": answer.status, "json": answer.json}
+        if do == "delivered":
+            message = self.site.dovecot.wait_for_message(command["user"], subject=command["subject"], seconds=20)
+            return {"delivered": message is not None}
+        if do == "fingerprint":
+            return {"sha256": shown(command["port"])}
+        if do == "show":
+            self.site.replace_certificate(self.identities[command["which"]])
+            return {}
+        if do == "stop":
+            self.postern.stop()
+            return {}
+        if do == "start":
+            self.postern.start()
+            return {}
+        raise ValueError(do)
+
+
+def main():
+    servers.need_root()
+    # The test that started this may be ended by a signal: the servers must not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with Stack() as stack:
+        print(json.dumps(stack.facts()), flush=True)
+        for line in sys.stdin:
+            try:
+                answer = stack.answer(json.loads(line))
+            except Exception as error:      # the test that asked shows it
+                answer = {"error": repr(error)}
+            print(json.dumps(answer), flush=True)
+
+
+main()
