@@ -124,7 +124,8 @@ export interface Verification {
 
 export interface Certificate {
     subject: string; issuer: string; sans: string[]; serial: string; notBefore: string; notAfter: string;
-    keyType: string; keyBits: number; signatureAlgorithm: string; sha256: string; spkiSha256: string; pem?: string;
+    keyType: string; keyBits: number; signatureAlgorithm: string; sha256: string; spkiSha256: string;
+    isCa?: boolean; selfSigned?: boolean; pem?: string;
 }
 export type Approval = "pending" | "approved" | "rejected" | "changed";
 export interface AllowedHost {
@@ -141,5 +142,5 @@ export interface Recipient {
 export interface Message {
     id: string; messageId?: string; account: string; direction: string; state: string; from: string;
     to: string | string[]; subject: string; date: string; size?: number; recipients?: Recipient[];
-    attempts?: number; nextAttempt?: string | null; lastError?: string | null;
+    attempts?: number; nextAttempt?: string | null; lastCode?: string | null; lastCause?: string | null;
 }

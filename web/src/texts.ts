@@ -120,7 +120,7 @@ export const t = {
         took: (ms: string) => `${ms} ms in all`, when: (at: string) => `checked ${at}`, step: "Step", time: "Time", detail: "What happened", cause: "Cause", remedy: "What to do",
         tls: "Connection", review: "Review the certificate…",
         steps: {
-            config: "Settings", resolve: "Resolve", connect: "Connect", tls: "TLS handshake", certificate: "Certificate", greeting: "Greeting", starttls: "Start Tls", capabilities: "Capabilities",
+            settings: "Settings", resolve: "Resolve", connect: "Connect", tls: "TLS handshake", certificate: "Certificate", greeting: "Greeting", starttls: "Start Tls", capabilities: "Capabilities",
             authenticate: "Log in", mailbox: "Mailbox",
         } as Record<string, string>,
         passed: "passed", stopped: "stopped here",
@@ -217,7 +217,7 @@ export const t = {
     logs: { none: "Nothing has been changed yet.", table: "Audit trail", when: "When", who: "Who", what: "What", where: "Where" },
     container: { none: "Nothing is under this yet.", children: "Contents" },
     unknown: { title: "There is nothing at this address", text: "It may have been deleted or renamed.", home: "To the station" },
-    units: { duration, bytes, ms: (ms: number) => ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString() },
+    units: { duration, bytes, ms: (ms: number) => ms < 10 && !Number.isInteger(ms) ? ms.toFixed(1) : Math.round(ms).toLocaleString() },
 };
 
 /* Seconds as a person says them: 432000 is "5 days". Only whole steps, so nothing is rounded away. */
