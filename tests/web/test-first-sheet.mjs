@@ -81,7 +81,7 @@ async function portsOfSmtp() {
     ok((await beside("port")).includes("587 is usual for"), "and the usual one is offered");
     await save();
     is(await account("alerts").then((a) => [a.useSsl, a.useStartTls, a.port]), [false, true, 25], "saved as seen, the port not moved again");
-    ok((await row("port").innerText()).includes("587"), "with the server's remark at the row");
+    ok((await row("port").locator(".warning").innerText()).includes("587"), "with the server's remark at the row");
     await row("port").getByRole("button", { name: "use 587" }).click();
     await save();
     is((await account("alerts")).port, 587, "the offer is taken");
@@ -302,6 +302,18 @@ async function away() {
     is((await account("alerts")).description, "typed while away", "and it can be saved");
 }
 
+async function sessionEnds() {
+    await editor("description").fill("typed before the end");
+    await page.context().clearCookies();
+    await dialog.getByText("Your session has ended.").waitFor();
+    ok(true, "an ended session is said, over the page");
+    await dialog.getByLabel("Password").fill(stack.password);
+    await dialog.getByRole("button", { name: "Log in" }).click();
+    await dialog.waitFor({ state: "detached" });
+    is(await value("description"), "typed before the end", "and nothing typed is lost");
+    await save();
+}
+
 async function keyboardAlone() {
     await page.keyboard.press("Escape");
     await page.evaluate(() => document.activeElement?.blur());
@@ -344,7 +356,7 @@ async function logOut() {
 }
 
 try {
-    await story(page, logInFirst, newAccount, portsOfSmtp, portsOfIncoming, refusals, challenge, sendTest, changedKey, importCa, conflict, away, keyboardAlone, remove, logOut);
+    await story(page, logInFirst, newAccount, portsOfSmtp, portsOfIncoming, refusals, challenge, sendTest, changedKey, importCa, conflict, away, sessionEnds, keyboardAlone, remove, logOut);
     if (!is(faults, [], "no console error, no CSP message, no request to another origin"))
         diag(faults.join("\n"));
 } finally {
