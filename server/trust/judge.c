@@ -262,6 +262,8 @@ static unsigned second_opinion(const struct path *path, unsigned reasons)
     for (size_t i = 0; i < COUNT_OF(map); i++)
         if (status & map[i].bit)
             more |= map[i].reason;
+    if ((reasons | more) & REASON_NOT_A_CA)     /* GnuTLS counts a keyUsage without certificate signing among the constraints */
+        more &= ~(unsigned)REASON_CONSTRAINT;
     return reasons | more ? reasons | more : status ? REASON_OTHER : 0;
 }
 

@@ -54,13 +54,26 @@ static bool is_ascii(const char *text)
     return *text == '\0';
 }
 
+/* "[2001:db8::1]", as people write it in front of a port. */
+static bool read_brackets(struct name *name, const char *text)
+{
+    char inner[INET6_ADDRSTRLEN];
+    size_t len = strlen(text);
+
+    if (len < 3 || len - 2 >= sizeof(inner) || text[0] != '[' || text[len - 1] != ']')
+        return false;
+    memcpy(inner, text + 1, len - 2);
+    inner[len - 2] = '\0';
+    return read_address(name, inner) && name->address_len == 16;
+}
+
 bool name_read(struct name *name, const char *text)
 {
     char *ascii = NULL;
     size_t len;
 
     *name = (struct name){ 0 };
-    if (text == NULL || read_address(name, text))
+    if (text == NULL || read_address(name, text) || read_brackets(name, text))
         return text != NULL;
     if (!is_ascii(text)) {
         if (idn2_lookup_u8((const uint8_t *)text, (uint8_t **)&ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
