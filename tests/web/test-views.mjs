@@ -33,6 +33,7 @@ const views = [
     ["messages", "#/accounts/reports/messages", "tbody tr"],
     ["no-messages", "#/accounts/nobody/messages", ".empty"],
     ["diagnostics-empty", "#/accounts/alerts/diagnostics", "#diagnostics"],
+    ["transcript", "#/accounts/alerts/log", "main .view > *"],
     ["allowed-hosts", "#/services/CertificateService", "tbody tr"],
     ["user-trust", "#/services/CertificateService/user-trust", ".top"],
     ["certificates-sheet", "#/services/CertificateService/sheet", "[data-property]"],

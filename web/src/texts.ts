@@ -107,7 +107,7 @@ export const t = {
         title: (name: string) => `Delete ${name}?`, account: "Its settings, its secrets and its waiting messages are lost. Messages already sent stay sent.",
         waiting: (n: number) => `${count(n, "message waits", "messages wait")} in its queue.`, done: (name: string) => `${name} is deleted.`,
     },
-    views: { sheet: "Property Sheet", messages: "Messages", diagnostics: "Diagnostics", accounts: "Accounts", hosts: "Allowed Hosts", userTrust: "User Trust Store" },
+    views: { sheet: "Property Sheet", messages: "Messages", diagnostics: "Diagnostics", log: "Log", accounts: "Accounts", hosts: "Allowed Hosts", userTrust: "User Trust Store" },
     actions: {
         menu: "More actions", done: (title: string) => `${title}: done.`, go: "Go", confirm: (title: string, name: string) => `${title} on ${name}?`,
         clearQueue: (n: number) => n > 0 ? `${count(n, "waiting message is", "waiting messages are")} canceled and never sent.` : "Waiting messages are canceled and never sent.",
@@ -213,6 +213,9 @@ export const t = {
             ["Ctrl S, ⌘ S", "Save the sheet"], ["Esc", "Undo the row you are in"], ["/", "Filter the tree"], ["↑ ↓ ← → Home End", "Walk the tree"],
             ["Enter", "Open the node"], ["Menu key, Shift F10", "Menu of the node"], ["?", "This list"],
         ],
+    },
+    transcript: {
+        title: "Transcript", off: "The transcript is kept while Debug is true on the", none: "Nothing said yet", teach: "Verify, or send a test: every line goes here, with secrets masked.",
     },
     logs: { none: "Nothing has been changed yet.", table: "Audit trail", when: "When", who: "Who", what: "What", where: "Where" },
     container: { none: "Nothing is under this yet.", children: "Contents" },
