@@ -147,7 +147,6 @@ void http_stats(struct http_server *server, struct http_stats *ret);
 void http_stop(struct http_server *server);
 /* After everyone who may still answer a call has done so or will not. Stops first; NULL is fine. */
 void http_free(struct http_server *server);
-MEM_FREEP(http_server)
 
 /* "127.0.0.1:8025", "[::1]:0". */
 int http_parse_listen(const char *text, char address[64], uint16_t *port, struct err *err);
