@@ -2,6 +2,7 @@
 // What changes by itself: the tree with its states, the Allowed Hosts, and whatever the open views watch. It is asked
 // for every two seconds while the page is seen; the event stream takes this place later, behind the same face.
 import { get, Problem, Unreachable, type AllowedHost, type Node, type Page } from "../api";
+import { same } from "../schema";
 import { session } from "./session.svelte";
 
 const every = 2000;
@@ -60,8 +61,11 @@ class Live {
                 get<Node>("/tree"), allPages<AllowedHost>("/trust/allowed-hosts"),
                 ...[...this.#watches].map((ask) => ask().catch(unlessLost)),
             ]);
-            this.tree = tree;
-            this.hosts = hosts;
+            /* What didn't change isn't drawn again: a tree may have thousands of nodes. */
+            if (!same(this.tree, tree))
+                this.tree = tree;
+            if (!same(this.hosts, hosts))
+                this.hosts = hosts;
             this.lostSince = null;
         } catch (cause) {
             if (cause instanceof Unreachable || (cause instanceof Problem && cause.status >= 500))
