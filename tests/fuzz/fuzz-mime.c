@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages from anywhere: read, prepared for sending, searched for recipients; and each line as an address. */
+#include <stdlib.h>
+
+#include "mail/address.h"
+#include "mail/mime.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool good)
+{
+    if (!good)
+        abort();
+}
+
+static void fit(const char *text)
+{
+    must(text == NULL || (str_is_utf8(str_c(text)) && !str_has_control(str_c(text))));
+}
+
+static void inspect(struct str raw)
+{
+    AUTO(mime_info) info = mime_inspect(raw, true);
+    AUTO_BUF(content, 1 << 20);
+
+    fit(info->message_id);
+    fit(info->from);
+    fit(info->subject);
+    must(info->text == NULL || str_is_utf8(str_c(info->text)));
+    must(info->html == NULL || str_is_utf8(str_c(info->html)));
+    must(info->to_count <= MIME_RECIPIENTS_MAX && info->attachment_count <= MIME_PARTS_MAX);
+    for (size_t i = 0; i < info->attachment_count; i++) {
+        struct mime_part part = { 0 };
+
+        fit(info->attachments[i].filename);
+        fit(info->attachments[i].content_type);
+        fit(info->attachments[i].content_id);
+        buf_clear(&content);
+        if (i < 3 && mime_attachment_read(raw, i, &content, &part, NULL) == 0) {
+            must((int64_t)content.len == info->attachments[i].size);
+            mime_part_clear(&part);
+        }
+    }
+}
+
+static void prepare(struct str raw)
+{
+    static const struct mime_defaults defaults = { .message_id = "<1@x>", .from = "a@example.com", .date = 1795516920250 };
+    AUTO_BUF(once, 1 << 22);
+    AUTO_BUF(twice, 1 << 22);
+    AUTO_ENVELOPE(envelope);
+
+    if (mime_prepare(raw, &defaults, &once, NULL) < 0)
+        return;
+    must(mime_prepare(buf_str(&once), &defaults, &twice, NULL) == 0 && str_eq(buf_str(&once), buf_str(&twice)));
+    if (mime_envelope_read(raw, &envelope, NULL) == 0) {
+        must(envelope.count > 0);
+        for (size_t i = 0; i < envelope.count; i++)
+            fit(envelope.recipients[i]);
+    }
+}
+
+/* An address that was taken is taken again, as it is written. */
+static void address(struct str line)
+{
+    AUTO_FREE char *text = str_dup(line);
+    AUTO_ADDRESS(first);
+    AUTO_ADDRESS(again);
+
+    if (address_parse(text, &first, NULL) < 0)
+        return;
+    fit(first.name);
+    fit(first.addr);
+    must(strpbrk(first.addr, "\r\n") == NULL);
+    must(address_parse(first.addr, &again, NULL) == 0 && strcmp(first.addr, again.addr) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str raw = str_n(data, size), rest = raw, line;
+
+    if (size > (1 << 20))
+        return 0;
+    inspect(raw);
+    prepare(raw);
+    for (int i = 0; i < 20 && str_split(&rest, '\n', &line); i++)
+        address(line);
+    return 0;
+}
