@@ -14,7 +14,8 @@
 
 #define PKI_NOW ((int64_t)2240000000 * 1000)        /* in December 2040 */
 
-enum pki_key { KEY_P256, KEY_P384, KEY_P192, KEY_RSA2048, KEY_RSA1024, KEY_ED25519, KEY_DSA, KEY_KINDS };
+/* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in every run. */
+enum pki_key { KEY_P256, KEY_P384, KEY_P192, KEY_RSA2048, KEY_RSA1024, KEY_ED25519, KEY_DSA, KEY_FIXED, KEY_KINDS };
 enum pki_ca { CA_NO, CA_YES, CA_SILENT };           /* CA_SILENT: no basicConstraints at all */
 
 struct pki {
@@ -28,7 +29,8 @@ struct pki {
 struct pki_spec {
     const char *name;               /* CN */
     const struct pki *issuer;       /* NULL: signs itself */
-    enum pki_key kind;
+    /* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in every run. */
+enum pki_key kind;
     const struct pki *key_of;       /* has the same key as this one */
     int from, to;                   /* days from PKI_NOW; both 0: -30 to 365 */
     const char *sans;               /* "dns:a.example ip:192.0.2.1 email:a@b uri:x", "" or NULL: none */
