@@ -25,6 +25,7 @@ static void end_on_character(char *text, size_t size)
         text[len - 1 - back] = '\0';
 }
 
+__attribute__((format(printf, 5, 0)))
 static void fill(struct err *err, enum err_code code, const char *id, const char *at, const char *fmt, va_list args)
 {
     err->code = code;
