@@ -17,7 +17,7 @@ static const struct {
     [HEAD_CONTENT_TYPE] = { { "Content-Type", 12 }, ONE },
     [HEAD_CONTENT_ENCODING] = { { "Content-Encoding", 16 }, LIST },
     [HEAD_AUTHORIZATION] = { { "Authorization", 13 }, ONE },
-    [HEAD_COOKIE] = { { "Cookie", 6 }, LIST },
+    [HEAD_COOKIE] = { { "Cookie", 6 }, ONE },
     [HEAD_ORIGIN] = { { "Origin", 6 }, ONE },
     [HEAD_SEC_FETCH_SITE] = { { "Sec-Fetch-Site", 14 }, ONE },
     [HEAD_CSRF] = { { "X-CSRF-Token", 12 }, ONE },
