@@ -1,293 +1,250 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The call: its memory, and what a handler reads from it. */
-#include <stdio.h>
+/* What a handler may ask about its request. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "http/etag.h"
 #include "http/internal.h"
+#include "http/uri.h"
 
-struct block {
-    struct block *next;
-    size_t used, size;
-    _Alignas(16) char p[];
-};
+#define BODY_KEPT (64 << 10)            /* memory a connection keeps between requests */
 
-int64_t mono_us(void)
+struct http_call *call_new(struct http_server *server, struct listener *listener)
 {
-    struct timespec now;
+    struct http_call *call = mem_alloc(sizeof(*call));
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* What a request leaves behind goes; what the next one needs is set in call_begin. */
-static void clear(struct http_call *call)
-{
-    struct block *next;
-
-    for (struct block *block = call->blocks; block; block = next) {
-        next = block->next;
-        mem_wipe(block->p, block->used);        /* a Set-Cookie may be there */
-        free(block);
-    }
-    buf_free(&call->body);
-    bytes_free(call->identity.accounts);
-    if (call->response && !call->response_shared)
-        MHD_destroy_response(call->response);
-}
-
-struct http_call *call_begin(struct listener *listener, struct conn *conn, struct MHD_Connection *connection)
-{
-    struct http_call *call = conn->spare;
-
-    conn->spare = NULL;
-    if (call)
-        memset(call, 0, sizeof(*call));
-    else
-        call = mem_alloc(sizeof(*call));
-    call->server = listener->server;
+    call->server = server;
     call->listener = listener;
-    call->conn = conn;
-    call->connection = connection;
-    call->started_us = mono_us();
-    memcpy(call->identity.address, conn->address, sizeof(conn->address));
-    atomic_init(&call->holders, 1);
-    head_init(&call->head);
+    call->fd = -1;
+    buf_init(&call->uri, URI_MAX);
+    buf_init(&call->decoded, 2 * URI_MAX);
+    buf_init_secret(&call->body, BODY_PRESET);
+    buf_init(&call->extra, EXTRA_MAX);
     return call;
 }
 
-void call_drop(struct http_call *call, struct conn *conn)
+static void let_go_of_body(struct http_call *call)
 {
-    if (atomic_fetch_sub(&call->holders, 1) != 1)
+    if (call->body.cap > BODY_KEPT) {
+        buf_free(&call->body);
+    } else if (call->body.len > 0) {    /* it may have held a password */
+        mem_wipe(call->body.p, call->body.len);
+        buf_clear(&call->body);
+    }
+}
+
+void call_reset(struct http_call *call)
+{
+    if (call->response)
+        MHD_destroy_response(call->response);
+    call->response = NULL;
+    call->status = 0;
+    call->close = call->is_head = call->queries_read = call->body_too_large = false;
+    call->route = NULL;
+    call->param_count = call->query_count = 0;
+    call->query_at = 0;
+    buf_clear(&call->uri);
+    buf_clear(&call->decoded);
+    buf_clear(&call->extra);
+    let_go_of_body(call);
+    head_init(&call->head);
+    call->request_id[0] = call->csrf[0] = '\0';
+    mem_wipe(call->session, sizeof(call->session));
+    call->identity.user[0] = call->identity.token_id[0] = '\0';
+    call->identity.role = ROLE_NONE;
+    call->identity.accounts = NULL;
+    atomic_store(&call->state, CALL_RUNNING);
+}
+
+void call_free(struct http_call *call)
+{
+    call_reset(call);
+    buf_free(&call->uri);
+    buf_free(&call->decoded);
+    buf_free(&call->body);
+    buf_free(&call->extra);
+    free(call);
+}
+
+/* Room of `len` bytes that stays where it is as long as the call; NULL when the request is unreasonable. */
+static char *decoded_room(struct http_call *call, size_t len)
+{
+    if (call->decoded.p == NULL && buf_room(&call->decoded, 2 * URI_MAX) == NULL)
+        return NULL;
+    if (call->decoded.len + len > 2 * URI_MAX)
+        return NULL;
+    call->decoded.len += len;
+    return call->decoded.p + call->decoded.len - len;
+}
+
+int call_take_params(struct http_call *call, const struct router_hit *hit)
+{
+    const char *pattern = call->route->pattern;
+
+    for (size_t i = 0; i < hit->segment_count; i++) {
+        const char *name = strchr(pattern, '{'), *end = name ? strchr(name, '}') : NULL;
+        size_t len = end ? (size_t)(end - name) - 1 : 0;
+        char *key = decoded_room(call, len + 1);
+        char *value = decoded_room(call, hit->segments[i].len + 1);
+
+        if (end == NULL || key == NULL || value == NULL || uri_decode_segment(hit->segments[i], value) < 0)
+            return -1;
+        memcpy(key, name + 1, len);
+        key[len] = '\0';
+        call->params[call->param_count++] = (struct pair){ key, value };
+        pattern = end;
+    }
+    return 0;
+}
+
+static const char *find_pair(const struct pair *pairs, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(pairs[i].name, name) == 0)
+            return pairs[i].value;
+    return NULL;
+}
+
+const char *http_param(struct http_call *call, const char *name)
+{
+    return find_pair(call->params, call->param_count, name);
+}
+
+/* A "+" is a space, as browsers' forms and URLSearchParams write it. What can't be decoded counts as absent. */
+static char *decode_query(struct http_call *call, struct str text)
+{
+    char *into = decoded_room(call, text.len + 1);
+
+    if (into == NULL)
+        return NULL;
+    for (size_t i = 0; i < text.len; i++)
+        into[i] = (char)(text.p[i] == '+' ? ' ' : text.p[i]);
+    return uri_decode(str_n(into, text.len), into) < 0 ? NULL : into;
+}
+
+static void read_queries(struct http_call *call)
+{
+    struct str rest = str_from(buf_str(&call->uri), call->query_at), item;
+
+    call->queries_read = true;
+    if (call->query_at == 0)
         return;
-    clear(call);
-    if (conn && conn->spare == NULL)
-        conn->spare = call;
-    else
-        free(call);
-}
+    while (call->query_count < QUERIES_MAX && str_split(&rest, '&', &item)) {
+        const char *equals = item.len ? memchr(item.p, '=', item.len) : NULL;
+        size_t len = equals ? (size_t)(equals - item.p) : item.len;
+        char *name, *value;
 
-void *call_alloc(struct http_call *call, size_t size)
-{
-    struct block *block = call->blocks;
-    void *at;
-
-    size = (size + 15) & ~(size_t)15;
-    if (block == NULL || block->size - block->used < size) {
-        size_t room = size > 2048 ? size : 2048;
-
-        block = mem_alloc(sizeof(*block) + room);
-        block->size = room;
-        block->next = call->blocks;
-        call->blocks = block;
+        if (item.len == 0)
+            continue;
+        name = decode_query(call, str_n(item.p, len));
+        value = decode_query(call, str_from(item, equals ? len + 1 : len));
+        if (name && value)
+            call->queries[call->query_count++] = (struct pair){ name, value };
     }
-    at = block->p + block->used;
-    block->used += size;
-    return at;
 }
 
-enum http_method http_method_of(const struct http_call *call)
+const char *http_query(struct http_call *call, const char *name)
 {
-    return call->method;
+    if (!call->queries_read)
+        read_queries(call);
+    return find_pair(call->queries, call->query_count, name);
 }
 
-const char *http_path(const struct http_call *call)
+static bool is_gone(struct http_call *call)
 {
-    return call->path;
-}
+    enum call_state state = atomic_load(&call->state);
 
-const char *http_param(const struct http_call *call, const char *name)
-{
-    for (size_t i = 0; i < call->match.count; i++)
-        if (strcmp(call->match.params[i].name, name) == 0)
-            return call->match.params[i].value;
-    return NULL;
-}
-
-const char *http_query(const struct http_call *call, const char *name)
-{
-    for (const struct query *query = call->queries; query; query = query->next)
-        if (strcmp(query->name, name) == 0)
-            return query->value;
-    return NULL;
-}
-
-void http_each_query(const struct http_call *call, bool (*each)(void *ctx, const char *name, const char *value),
-                     void *ctx)
-{
-    for (const struct query *query = call->queries; query; query = query->next)
-        if (!each(ctx, query->name, query->value))
-            return;
-}
-
-struct gather {
-    struct str name;
-    struct buf *into;
-};
-
-static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
-                                    const char *value, size_t value_len)
-{
-    struct gather *gather = cls;
-
-    (void)kind;
-    if (str_eq_nocase(str_n(name, name_len), gather->name)) {
-        if (gather->into->p)
-            buf_add_c(gather->into, ", ");
-        buf_add(gather->into, str_trim(str_n(value ? value : "", value_len)));
-        if (gather->into->p == NULL)
-            buf_add_c(gather->into, "");
-    }
-    return MHD_YES;
+    return state == CALL_ABANDONED || state == CALL_ORPHAN;
 }
 
 const char *http_header(struct http_call *call, const char *name)
 {
-    AUTO_BUF(joined, 64 * 1024);
-    struct gather gather = { str_c(name), &joined };
-    int at = head_field_of(gather.name);
-    char *text;
-
-    if (at >= 0 && call->head.field[at].p == NULL)
+    if (is_gone(call))
         return NULL;
-    if (at >= 0 && !(call->head.repeated & 1u << at)) {
-        struct str value = call->head.field[at];
+    return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
+}
 
-        text = call_alloc(call, value.len + 1);
-        memcpy(text, value.p, value.len);
-        return text;
+struct joining {
+    struct str name;
+    struct buf *into;
+};
+
+static enum MHD_Result join(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct joining *joining = cls;
+
+    (void)kind;
+    if (str_eq_nocase(joining->name, str_c(name))) {
+        if (joining->into->len > 0)
+            buf_add_c(joining->into, ", ");
+        buf_add_c(joining->into, value ? value : "");
     }
-    MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, gather_field, &gather);
-    if (joined.p == NULL)
-        return NULL;
-    text = call_alloc(call, joined.len + 1);
-    memcpy(text, joined.p, joined.len);
-    return text;
+    return MHD_YES;
 }
 
-struct str http_body(const struct http_call *call)
+struct str call_list(struct http_call *call, enum head_field field, struct buf *into)
 {
-    return buf_str(&call->body);
+    struct joining joining = { field == HEAD_IF_MATCH ? STR("If-Match") : STR("If-None-Match"), into };
+
+    if (is_gone(call))
+        return (struct str){ NULL, 0 };
+    if ((call->head.repeated & 1u << field) == 0)
+        return call->head.field[field];
+    MHD_get_connection_values(call->connection, MHD_HEADER_KIND, join, &joining);
+    return buf_str(into);
 }
 
-struct buf http_body_take(struct http_call *call)
+bool http_preconditions(struct http_call *call, const char *etag)
 {
-    struct buf body = call->body;
+    AUTO_BUF(first, URI_MAX);
+    AUTO_BUF(second, URI_MAX);
 
-    buf_init(&call->body, 0);
-    return body;
+    return etag_may_write(call_list(call, HEAD_IF_MATCH, &first), call_list(call, HEAD_IF_NONE_MATCH, &second), etag);
 }
 
-const char *http_body_type(const struct http_call *call)
+bool http_not_modified(struct http_call *call, const char *etag)
 {
-    return call->type;
+    AUTO_BUF(joint, URI_MAX);
+    struct str list = call_list(call, HEAD_IF_NONE_MATCH, &joint);
+
+    return list.p && etag_match_weak(list, etag);
 }
 
-const struct http_identity *http_identity(const struct http_call *call)
+void *http_context(struct http_call *call)
 {
-    return &call->identity;
+    return call->server->options.ctx;
 }
 
-/* Not a secret, only unique: a random start for each run, and a count. */
-const char *http_request_id(struct http_call *call)
-{
-    if (call->id[0] == '\0')
-        snprintf(call->id, sizeof(call->id), "%s-%08lx", call->server->id_prefix,
-                 atomic_fetch_add_explicit(&call->server->id_next, 1, memory_order_relaxed));
-    return call->id;
-}
-
-bool http_is_tls(const struct http_call *call)
-{
-    return call->listener->tls;
-}
-
-const char *http_origin(struct http_call *call)
-{
-    const char *scheme = call->listener->tls ? "https://" : "http://";
-    char *text;
-
-    if (call->authority.len == 0)
-        return call->listener->url;
-    text = call_alloc(call, 8 + call->authority.len + 1);
-    strcpy(text, scheme);
-    memcpy(text + strlen(scheme), call->authority.p, call->authority.len);
-    return text;
-}
-
-const struct http_route *http_route_of(const struct http_call *call)
-{
-    return call->route;
-}
-
-void *http_context(const struct http_call *call)
-{
-    return call->server->context;
-}
-
-struct http_server *http_server_of(const struct http_call *call)
+struct http_server *http_server_of(struct http_call *call)
 {
     return call->server;
 }
 
-const char *http_csrf(const struct http_call *call)
+enum http_method http_method_of(struct http_call *call)
 {
-    return call->csrf[0] ? call->csrf : NULL;
+    return call->method;
 }
 
-static enum etag_match match_field(struct http_call *call, enum head_field field, const char *name, const char *etag,
-                                   bool weak)
+const char *http_path(struct http_call *call)
 {
-    struct str value = call->head.field[field];
-
-    if (call->head.repeated & 1u << field)
-        value = str_c(http_header(call, name));
-    return etag_match(value, etag, weak);
+    return call->uri.p ? call->uri.p : "";
 }
 
-bool http_if_match(struct http_call *call, const char *etag)
+struct str http_body(struct http_call *call)
 {
-    return call->head.field[HEAD_IF_MATCH].p == NULL ||
-        match_field(call, HEAD_IF_MATCH, "If-Match", etag, false) == ETAG_YES;
+    return buf_str(&call->body);
 }
 
-bool http_if_none_match(struct http_call *call, const char *etag)
+const char *http_request_id(struct http_call *call)
 {
-    return call->head.field[HEAD_IF_NONE_MATCH].p &&
-        match_field(call, HEAD_IF_NONE_MATCH, "If-None-Match", etag, true) == ETAG_YES;
+    return call->request_id;
 }
 
-void http_session_new(struct http_call *call, const struct http_identity *who, char csrf[HTTP_CSRF_MAX])
+const struct http_identity *http_identity(struct http_call *call)
 {
-    char cookie[SESSION_COOKIE_LEN + 1], field[256];
-
-    csrf[0] = '\0';
-    if (session_begin(call->server->sessions, who, clock_mono(), cookie, csrf) < 0)
-        return;
-    snprintf(field, sizeof(field), "%s=%s; Path=/; HttpOnly; SameSite=Strict%s", call->listener->cookie, cookie,
-             call->listener->tls ? "; Secure" : "");
-    http_add_header(call, "Set-Cookie", field);
-    mem_wipe(cookie, sizeof(cookie));
-    mem_wipe(field, sizeof(field));
+    return &call->identity;
 }
 
-void http_session_end(struct http_call *call)
+bool http_is_tls(struct http_call *call)
 {
-    char field[160];
-
-    session_end(call->server->sessions, head_cookie(call->head.field[HEAD_COOKIE], str_c(call->listener->cookie)));
-    snprintf(field, sizeof(field), "%s=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict%s", call->listener->cookie,
-             call->listener->tls ? "; Secure" : "");
-    http_add_header(call, "Set-Cookie", field);
-}
-
-void http_session_end_all_of(struct http_server *server, const char *username)
-{
-    session_end_user(server->sessions, username);
-}
-
-size_t http_session_count(struct http_server *server)
-{
-    return session_count(server->sessions);
+    return call->listener->tls;
 }
