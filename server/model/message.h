@@ -22,7 +22,7 @@ enum message_state {
     MESSAGE_SENT,           /* every recipient has a final answer and at least one took it */
     MESSAGE_FAILED,         /* nobody took it, finally */
     MESSAGE_CANCELED,
-    MESSAGE_UNCERTAIN,      /* the final dot went out and no reply came back; atMostOnce leaves it to a person */
+    MESSAGE_UNCERTAIN,      /* the final dot went out and no reply came back; sent again at next_attempt, or with 0 a person decides */
     MESSAGE_RECEIVED,       /* incoming only */
 };
 #define MESSAGE_STATES 9
@@ -33,7 +33,7 @@ extern const char *const message_direction_names[];
 int message_state_from(const char *name);
 static inline bool message_is_waiting(enum message_state s)     /* counts in queueSize */
 {
-    return s == MESSAGE_QUEUED || s == MESSAGE_SENDING || s == MESSAGE_HELD || s == MESSAGE_DEFERRED;
+    return s == MESSAGE_QUEUED || s == MESSAGE_SENDING || s == MESSAGE_HELD || s == MESSAGE_DEFERRED || s == MESSAGE_UNCERTAIN;
 }
 
 struct message_recipient {

@@ -95,7 +95,7 @@ typedef int store_message_visit(const struct message *message, void *ctx);
 int store_message_list(struct store_tx *tx, const struct store_message_filter *filter, store_message_visit *visit, void *ctx,
                        int64_t *resume, struct err *err);
 
-/* Takes up to `max` due messages (queued or deferred, next_attempt <= now) of the account, oldest due first, marks them sending under a lease,
+/* Takes up to `max` due messages (queued, deferred or uncertain, 0 < next_attempt <= now) of the account, oldest due first, marks them sending under a lease,
  * counts the attempt, and gives them with recipients to `visit` (which owns them). */
 struct store_lease { const char *owner; int64_t until; };
 typedef int store_message_take(struct message *message, void *ctx);
