@@ -16,26 +16,12 @@
 
 /* ---- GMime ------------------------------------------------------------------------------------------------- */
 
-static GMimeParserOptions *strict;
-
-static void start(void)
-{
-    g_mime_init();
-    strict = g_mime_parser_options_new();
-    g_mime_parser_options_set_address_compliance_mode(strict, GMIME_RFC_COMPLIANCE_STRICT);
-}
-
 /* Not at the start of the process: GMime's tables cost memory that an idle Postern has no use for. */
 void gmime_start(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, start);
-}
-
-GMimeParserOptions *gmime_strict(void)
-{
-    return strict;
+    pthread_once(&once, g_mime_init);
 }
 
 InternetAddress *gmime_mailbox(const struct address *address)
@@ -69,7 +55,7 @@ static bool ends_entry(const char *text, const char *at, size_t local, struct st
     bool angle = at > text && at[-1] == '<';
     const char *after;
 
-    if (at > text && !angle && !isspace((unsigned char)at[-1]))
+    if (at > text && !angle)
         return false;
     *domain = str_n(at + local + 1, strcspn(at + local + 1, "> \t("));
     after = domain->p + domain->len;
@@ -90,23 +76,23 @@ static bool stands_alone(const char *text, const char *raw, size_t local, struct
     return false;
 }
 
-/* One pair of angle brackets at most. GMime 3.2 leaks where a '>' stands alone. */
-static bool brackets_match(const char *text)
+/* RFC 5322 3.2.2. GMime up to 3.2.14 loses memory where a comment isn't closed (its issue 159), so such text is kept from it. */
+bool gmime_comments_close(const char *text)
 {
-    int open = 0, closed = 0;
     bool quoted = false;
+    int depth = 0;
 
     for (const char *p = text; *p; p++) {
         if (*p == '\\' && p[1])
             p++;
-        else if (*p == '"')
+        else if (*p == '"' && depth == 0)
             quoted = !quoted;
-        else if (!quoted && *p == '<')
-            open++;
-        else if (!quoted && *p == '>' && ++closed > open)
-            return false;
+        else if (!quoted && *p == '(')
+            depth++;
+        else if (!quoted && *p == ')' && depth > 0)
+            depth--;
     }
-    return open == closed && open <= 1;
+    return depth == 0 && !quoted;
 }
 
 static const char *check_local(const char *addr, size_t len)
@@ -186,9 +172,9 @@ int address_parse(const char *text, struct address *ret, struct err *err)
     trimmed = str_dup(str_trim(str_c(text)));
     if (*trimmed == '\0')
         return err_id(err, ERR_INVALID, "address.invalid", NULL, "An address is missing.");
-    if (!brackets_match(text))
-        return invalid(err, text, "isn't one mail address");
-    list = internet_address_list_parse(strict, text);
+    if (!gmime_comments_close(text))
+        return invalid(err, text, "has a quote or a comment that isn't closed");
+    list = internet_address_list_parse(NULL, text);
     if (list == NULL || internet_address_list_length(list) == 0)
         return invalid(err, text, "isn't a mail address");
     if (internet_address_list_length(list) > 1)

@@ -14,8 +14,8 @@
 
 /* Starts GMime once; before any other call of it. */
 void gmime_start(void);
-/* Strict about addresses; shared and never changed. */
-GMimeParserOptions *gmime_strict(void);
+/* False: not to be given to GMime as addresses. */
+bool gmime_comments_close(const char *text);
 
 /* Our address as GMime's; the caller unrefs. */
 InternetAddress *gmime_mailbox(const struct address *address);
