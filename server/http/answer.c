@@ -1,346 +1,270 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers: the one way from a call to its response, the fields that every response has, problem documents. */
-#include <sched.h>
+/* Answers: bytes, problems, and the headers that every one of them has. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "http/internal.h"
 
+#define PROBLEM_MAX (1 << 20)
+
+static const struct pair security[] = {
+    { "Content-Security-Policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+      "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" },
+    { "X-Content-Type-Options", "nosniff" },
+    { "Referrer-Policy", "no-referrer" },
+    { "Cross-Origin-Opener-Policy", "same-origin" },
+    { "Cross-Origin-Resource-Policy", "same-origin" },
+    { "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
+};
+
+/* One table of what becomes of an error. The rest is ours: 500. */
 static const struct {
     enum err_code code;
     int status;
-    const char *id;                 /* where the error has none of its own */
+    const char *id;
 } statuses[] = {
-    { ERR_NONE, 500, "internal" },
-    { ERR_INTERNAL, 500, "internal" },
-    { ERR_SYNTAX, 400, "syntax" },
-    { ERR_INVALID, 422, "invalid" },
-    { ERR_UNAUTHORIZED, 401, "unauthorized" },
-    { ERR_FORBIDDEN, 403, "forbidden" },
-    { ERR_NOT_FOUND, 404, "notFound" },
-    { ERR_EXISTS, 409, "exists" },
-    { ERR_CONFLICT, 409, "conflict" },
-    { ERR_PRECONDITION, 412, "precondition" },
-    { ERR_TOO_LARGE, 413, "tooLarge" },
-    { ERR_MEDIA_TYPE, 415, "mediaType" },
-    { ERR_RATE, 429, "rate" },
-    { ERR_FULL, 503, "full" },
-    { ERR_STORAGE, 507, "storage" },
-    { ERR_TEMPORARY, 503, "temporary" },
-    { ERR_REFUSED, 502, "refused" },
-    { ERR_ASK, 409, "challenged" },
-    { ERR_STOPPED, 503, "stopped" },
+    { ERR_SYNTAX, 400, "syntax" }, { ERR_UNAUTHORIZED, 401, "unauthorized" }, { ERR_FORBIDDEN, 403, "forbidden" },
+    { ERR_NOT_FOUND, 404, "notFound" }, { ERR_EXISTS, 409, "exists" }, { ERR_CONFLICT, 409, "conflict" },
+    { ERR_PRECONDITION, 412, "precondition" }, { ERR_TOO_LARGE, 413, "tooLarge" },
+    { ERR_MEDIA_TYPE, 415, "mediaType" }, { ERR_INVALID, 422, "invalid" }, { ERR_RATE, 429, "rate" },
+    { ERR_FULL, 503, "full" }, { ERR_STOPPED, 503, "stopped" }, { ERR_STORAGE, 507, "storage" },
 };
-
-static size_t status_row(enum err_code code)
-{
-    for (size_t i = 0; i < COUNT_OF(statuses); i++)
-        if (statuses[i].code == code)
-            return i;
-    return 0;
-}
 
 int http_status_of(enum err_code code)
 {
-    return statuses[status_row(code)].status;
+    for (size_t i = 0; i < COUNT_OF(statuses); i++)
+        if (statuses[i].code == code)
+            return statuses[i].status;
+    return 500;
 }
 
-/* ---- who answers, and when ---- */
-
-static void unlist(struct http_server *server, struct http_call **list, struct http_call *call)
+static const char *id_of(enum err_code code)
 {
-    if (call->next)
-        call->next->prev = call->prev;
-    if (call->prev)
-        call->prev->next = call->next;
-    else if (*list == call)
-        *list = call->next;
-    call->next = call->prev = NULL;
-    if (list == &server->kept && --server->kept_count == 0)
-        pthread_cond_broadcast(&server->quiet);
+    for (size_t i = 0; i < COUNT_OF(statuses); i++)
+        if (statuses[i].code == code)
+            return statuses[i].id;
+    return "internal";
 }
 
-static void enlist(struct http_server *server, struct http_call **list, struct http_call *call)
+/* The next pair of `extra` at `*at`; false at the end. */
+static bool next_extra(const struct http_call *call, size_t *at, struct pair *pair)
 {
-    call->prev = NULL;
-    call->next = *list;
-    if (*list)
-        (*list)->prev = call;
-    *list = call;
-    if (list == &server->kept)
-        server->kept_count++;
+    if (*at >= call->extra.len)
+        return false;
+    pair->name = call->extra.p + *at;
+    pair->value = pair->name + strlen(pair->name) + 1;
+    *at = (size_t)(pair->value - call->extra.p) + strlen(pair->value) + 1;
+    return true;
 }
 
-/* True: this thread answers. */
-static bool claim(struct http_call *call)
+const char *answer_extra(const struct http_call *call, const char *name)
 {
-    int open = CALL_OPEN, kept = CALL_KEPT;
+    struct pair pair;
+    size_t at = 0;
 
-    return atomic_compare_exchange_strong(&call->state, &open, CALL_FILLING) ||
-        atomic_compare_exchange_strong(&call->state, &kept, CALL_FILLING_KEPT);
+    while (next_extra(call, &at, &pair))
+        if (str_eq_nocase(str_c(pair.name), str_c(name)))
+            return pair.value;
+    return NULL;
 }
 
-/* Too late: the server stopped and gave 503, or the handler answered twice. */
-static void discard(struct http_call *call, struct MHD_Response *response, bool shared)
+static void remove_extra(struct http_call *call, const char *name)
 {
-    struct http_server *server = call->server;
+    size_t from = 0, at = 0;
+    struct pair pair;
 
-    if (!shared)
-        MHD_destroy_response(response);
-    if (!atomic_exchange(&call->handed, false)) {
-        log_error("http", "A request was answered twice.");
+    while (next_extra(call, &at, &pair)) {
+        if (str_eq_nocase(str_c(pair.name), str_c(name))) {
+            memmove(call->extra.p + from, call->extra.p + at, call->extra.len - at);
+            call->extra.len -= at - from;
+            at = from;
+        }
+        from = at;
+    }
+}
+
+void http_add_header(struct http_call *call, const char *name, const char *value)
+{
+    struct str text = str_c(value);
+
+    if (!head_name_ok(str_c(name)) || !head_value_ok(text) || call->extra.len + strlen(name) + text.len + 2 > EXTRA_MAX) {
+        log_error("http", "Left out the header %s: its value can't be sent", name);
         return;
     }
-    pthread_mutex_lock(&server->lock);
-    unlist(server, &server->orphans, call);
-    pthread_mutex_unlock(&server->lock);
-    call_drop(call, NULL);
+    if (!str_eq_nocase(str_c(name), STR("Set-Cookie")))
+        remove_extra(call, name);
+    buf_add(&call->extra, str_n(name, strlen(name) + 1));
+    buf_add(&call->extra, text);
+    buf_add_char(&call->extra, '\0');
 }
 
-/* The connection stays suspended, and so the call alive, until this has resumed it. */
-static void resume(struct http_call *call, bool orphan)
+static void add(struct http_call *call, struct MHD_Response *response, const char *name, const char *value)
 {
-    struct http_server *server = call->server;
-
-    pthread_mutex_lock(&server->lock);
-    MHD_resume_connection(call->connection);
-    unlist(server, &server->kept, call);
-    if (orphan) {
-        enlist(server, &server->orphans, call);
-        pthread_mutex_unlock(&server->lock);
-        return;
-    }
-    atomic_store(&call->handed, false);
-    pthread_mutex_unlock(&server->lock);
-    call_drop(call, NULL);
+    if (call->extra.len == 0 || answer_extra(call, name) == NULL)
+        MHD_add_response_header(response, name, value);
 }
 
-static void publish(struct http_call *call, int status, struct MHD_Response *response, bool shared, bool orphan)
+struct MHD_Response *answer_dress(struct http_call *call, struct MHD_Response *response, const char *ctype,
+                                  const char *etag, const char *cache)
 {
-    call->status = status;
-    call->response = response;
-    call->response_shared = shared;
-    if (atomic_exchange(&call->state, CALL_ANSWERED) == CALL_FILLING_KEPT)
-        resume(call, orphan);
-}
-
-void call_answer(struct http_call *call, int status, struct MHD_Response *response, bool shared)
-{
-    if (claim(call))
-        publish(call, status, response, shared, false);
-    else
-        discard(call, response, shared);
-}
-
-enum MHD_Result call_keep(struct http_call *call)
-{
-    struct http_server *server = call->server;
-    int open = CALL_OPEN, filling = CALL_FILLING;
-
-    pthread_mutex_lock(&server->lock);
-    atomic_store(&call->handed, true);
-    atomic_fetch_add(&call->holders, 1);
-    enlist(server, &server->kept, call);
-    pthread_mutex_unlock(&server->lock);
-    MHD_suspend_connection(call->connection);
-    if (atomic_compare_exchange_strong(&call->state, &open, CALL_KEPT)) {
-        if (server->stopping)
-            call_orphan_all(server);
-    } else if (!atomic_compare_exchange_strong(&call->state, &filling, CALL_FILLING_KEPT)) {
-        resume(call, false);                    /* answered meanwhile, and not resumed by who did */
-    }
-    return MHD_YES;
-}
-
-/* Stopping: whoever was to answer finds that it was done. */
-void call_orphan_all(struct http_server *server)
-{
-    for (;;) {
-        struct http_call *call;
-        int kept = CALL_KEPT;
-
-        pthread_mutex_lock(&server->lock);
-        for (call = server->kept; call; call = call->next, kept = CALL_KEPT)
-            if (atomic_compare_exchange_strong(&call->state, &kept, CALL_FILLING_KEPT))
-                break;
-        pthread_mutex_unlock(&server->lock);
-        if (call == NULL)
-            return;
-        publish(call, 503, response_empty(call), false, true);
-    }
-}
-
-/* ---- what every response carries ---- */
-
-int http_add_header(struct http_call *call, const char *name, const char *value)
-{
-    struct added *added, **at = &call->added;
-    size_t name_len = strlen(name), value_len = strlen(value);
-    char *text;
-
-    if (!head_name_ok(str_n(name, name_len)) || !head_value_ok(str_n(value, value_len)))
-        return -1;
-    added = call_alloc(call, sizeof(*added));
-    text = call_alloc(call, name_len + value_len + 2);
-    added->name = memcpy(text, name, name_len + 1);
-    added->value = memcpy(text + name_len + 1, value, value_len + 1);
-    while (*at)
-        at = &(*at)->next;
-    *at = added;
-    if (str_eq_nocase(str_c(name), STR("Cache-Control")))
-        call->has_cache_control = true;
-    if (str_eq_nocase(str_c(name), STR("ETag")))
-        call->has_etag = true;
-    return 0;
-}
-
-int http_add_etag(struct http_call *call, const char *etag)
-{
+    struct pair pair;
     char quoted[160];
+    size_t at = 0;
 
-    if ((size_t)snprintf(quoted, sizeof(quoted), "\"%s\"", etag) >= sizeof(quoted))
-        return -1;
-    return http_add_header(call, "ETag", quoted);
-}
-
-struct MHD_Response *response_finish(struct http_call *call, struct MHD_Response *response, const char *type)
-{
-    response_add_fixed(response);
-    if (type)
-        MHD_add_response_header(response, "Content-Type", type);
-    if (!call->has_cache_control)
-        MHD_add_response_header(response, "Cache-Control", call->has_etag ? "no-cache" : "no-store");
-    if (call->listener->hsts)
-        MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
+    if (response == NULL)               /* out of memory */
+        return NULL;
+    if (ctype)
+        add(call, response, "Content-Type", ctype);
+    if (etag && snprintf(quoted, sizeof(quoted), "\"%s\"", etag) < (int)sizeof(quoted))
+        add(call, response, "ETag", quoted);
+    if (cache == NULL)
+        cache = answer_extra(call, "ETag") ? "no-cache" : "no-store";
+    add(call, response, "Cache-Control", cache);
+    for (size_t i = 0; i < COUNT_OF(security); i++)
+        add(call, response, security[i].name, security[i].value);
+    if (call->request_id[0])
+        MHD_add_response_header(response, "X-Request-Id", call->request_id);
+    while (next_extra(call, &at, &pair))
+        MHD_add_response_header(response, pair.name, pair.value);
     if (call->close)
         MHD_add_response_header(response, "Connection", "close");
-    MHD_add_response_header(response, "X-Request-Id", http_request_id(call));
-    for (const struct added *added = call->added; added; added = added->next)
-        MHD_add_response_header(response, added->name, added->value);
     return response;
 }
 
-struct MHD_Response *response_empty(struct http_call *call)
+/* The one place where a call changes hands back. After the exchange it may already serve another request. */
+void answer_give(struct http_call *call, int status, struct MHD_Response *response)
 {
-    return response_finish(call, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), NULL);
+    struct MHD_Connection *connection = call->connection;
+    enum call_state old = atomic_load(&call->state);
+
+    for (;;) {
+        enum call_state new = old == CALL_ABANDONED ? CALL_DROPPED : CALL_ANSWERED;
+
+        if (old == CALL_ORPHAN) {
+            call->response = response;
+            call_free(call);
+            return;
+        }
+        if (old == CALL_ANSWERED || old == CALL_DROPPED) {
+            log_error("http", "A call was answered twice");
+            if (response)
+                MHD_destroy_response(response);
+            return;
+        }
+        call->response = response;
+        call->status = status;
+        if (atomic_compare_exchange_strong(&call->state, &old, new))
+            break;
+    }
+    if (old == CALL_PARKED)
+        MHD_resume_connection(connection);
 }
 
-static void *some(struct str bytes)
+static void give(struct http_call *call, int status, const char *ctype, struct MHD_Response *response)
 {
-    static char nothing[1];
-
-    return bytes.p && bytes.len ? (void *)(uintptr_t)bytes.p : nothing;
+    answer_give(call, status, answer_dress(call, response, ctype, NULL, NULL));
 }
 
-void http_answer(struct http_call *call, int status, const char *type, struct str bytes)
+void http_answer(struct http_call *call, int status, const char *ctype, struct str body)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(bytes.len, some(bytes), MHD_RESPMEM_MUST_COPY);
-
-    call_answer(call, status, response_finish(call, response, type), false);
+    give(call, status, ctype, MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)(body.len ? body.p : ""),
+                                                              MHD_RESPMEM_MUST_COPY));
 }
 
-static void let_go(void *bytes)
+void http_answer_buf(struct http_call *call, int status, const char *ctype, struct buf *body)
 {
-    bytes_free(bytes);
+    struct bytes *copy;
+    size_t len = body->len;
+
+    if (!body->secret) {
+        give(call, status, ctype, MHD_create_response_from_buffer(len, buf_take(body), MHD_RESPMEM_MUST_FREE));
+        return;
+    }
+    copy = bytes_new(buf_str(body));
+    buf_free(body);
+    http_answer_bytes(call, status, ctype, copy);
 }
 
-void http_answer_bytes(struct http_call *call, int status, const char *type, struct bytes *bytes)
+static void free_bytes(void *cls)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(bytes->len, bytes->p, let_go, bytes);
-
-    call_answer(call, status, response_finish(call, response, type), false);
+    bytes_free(cls);
 }
 
-static void free_buf(void *cls)
+void http_answer_bytes(struct http_call *call, int status, const char *ctype, struct bytes *body)
 {
-    struct buf *buf = cls;
-
-    buf_free(buf);
-    free(buf);
-}
-
-void http_answer_buf(struct http_call *call, int status, const char *type, struct buf *buf)
-{
-    struct buf *taken = mem_copy(buf, sizeof(*buf));
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(taken->len, some(buf_str(taken)), free_buf, taken);
-
-    buf_init(buf, buf->max);
-    call_answer(call, status, response_finish(call, response, type), false);
+    give(call, status, ctype,
+         MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->p, free_bytes, body));
 }
 
 void http_answer_empty(struct http_call *call, int status)
 {
-    call_answer(call, status, response_empty(call), false);
+    give(call, status, NULL, MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT));
 }
 
-/* ---- problem documents, RFC 9457 ---- */
-
-/* ,"key":"text" - without the comma at the beginning of an object. */
-static void add_json(struct buf *buf, const char *key, const char *text)
+static void add_json_text(struct buf *into, const char *name, const char *value)
 {
-    buf_addf(buf, "%s\"%s\":\"", buf->len && buf->p[buf->len - 1] != '{' ? "," : "", key);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            buf_addf(buf, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            buf_addf(buf, "\\u%04x", (unsigned)*text);
+    bool whole = str_is_utf8(str_c(value));
+
+    buf_addf(into, ",\"%s\":\"", name);
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+
+        if (c == '"' || c == '\\')
+            buf_addf(into, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buf_addf(into, "\\u%04x", c);
         else
-            buf_add_char(buf, *text);
+            buf_add_char(into, (char)(c < 0x80 || whole ? c : '?'));
     }
-    buf_add_char(buf, '"');
+    buf_add_char(into, '"');
 }
 
-void http_answer_problem(struct http_call *call, int status, const char *title, const char *detail, const char *code,
+void http_answer_problem(struct http_call *call, int status, const char *code, const char *title, const char *detail,
                          const char *errors)
 {
-    struct buf buf;
+    struct buf body;
 
-    buf_init(&buf, HTTP_BODY_MAX);
-    buf_addf(&buf, "{\"status\":%d", status);
-    add_json(&buf, "title", title ? title : MHD_get_reason_phrase_for((unsigned)status));
-    if (code && code[0])
-        add_json(&buf, "code", code);
-    if (detail && detail[0])
-        add_json(&buf, "detail", detail);
-    add_json(&buf, "requestId", http_request_id(call));
-    if (errors && buf_addf(&buf, ",\"errors\":%s", errors) < 0)
-        log_warning("http", "An answer had more errors than fit.");
-    buf_add_char(&buf, '}');
-    http_answer_buf(call, status, "application/problem+json", &buf);
-}
-
-/* Where in the document, when the error says so: only these are about a document. */
-static bool has_pointer(const struct err *err)
-{
-    return err->at[0] && (err->at[0] == '/' || err->code == ERR_INVALID || err->code == ERR_EXISTS);
+    buf_init(&body, PROBLEM_MAX);
+    buf_addf(&body, "{\"type\":\"about:blank\",\"status\":%d", status);
+    add_json_text(&body, "title", title ? title : MHD_get_reason_phrase_for((unsigned)status));
+    if (detail)
+        add_json_text(&body, "detail", detail);
+    if (code)
+        add_json_text(&body, "code", code);
+    add_json_text(&body, "requestId", call->request_id);
+    if (errors && (buf_add_c(&body, ",\"errors\":") < 0 || buf_add_c(&body, errors) < 0))
+        log_warning("http", "A list of errors was too long for its answer");
+    if (buf_add_char(&body, '}') < 0) {
+        buf_free(&body);
+        http_answer_empty(call, status);
+        return;
+    }
+    if (status == 401 && answer_extra(call, "WWW-Authenticate") == NULL)
+        http_add_header(call, "WWW-Authenticate", "Bearer");
+    http_answer_buf(call, status, "application/problem+json", &body);
 }
 
 void http_answer_err(struct http_call *call, const struct err *err)
 {
-    size_t row = status_row(err->code);
-    const char *code = err->id[0] ? err->id : statuses[row].id;
-    char pointer[sizeof(err->at) + 1];
+    const char *id = err->id[0] ? err->id : id_of(err->code);
+    int status = http_status_of(err->code);
     AUTO_BUF(errors, 4096);
+    AUTO_FREE char *list = NULL;
 
-    if (statuses[row].status == 500)
-        log_error("http", "%s: %s", http_request_id(call), err->text);
-    if (has_pointer(err)) {
-        snprintf(pointer, sizeof(pointer), "%s%s", err->at[0] == '/' ? "" : "/", err->at);
-        buf_add_c(&errors, "[{");
-        add_json(&errors, "pointer", pointer);
-        add_json(&errors, "code", code);
-        add_json(&errors, "detail", err->text);
-        buf_add_c(&errors, "}]");
+    if (status == 500) {
+        log_error("http", "%s %s (%s): %s%s%s", http_method_name(call->method), http_path(call), call->request_id,
+                  err->at, err->at[0] ? ": " : "", err->text);
+        http_answer_problem(call, 500, "internal", NULL, "Something went wrong here; the log says what.", NULL);
+        return;
     }
-    http_answer_problem(call, statuses[row].status, NULL, err->text, code, errors.len ? errors.p : NULL);
-}
-
-void call_refuse(struct http_call *call, int status, const char *code, const char *detail)
-{
-    call->refused = true;
-    http_answer_problem(call, status, NULL, detail, code, NULL);
+    if (err->at[0] == '/') {
+        add_json_text(&errors, "pointer", err->at);
+        add_json_text(&errors, "code", id);
+        add_json_text(&errors, "detail", err->text);
+        errors.p[0] = '{';              /* where the first comma was */
+        list = mem_printf("[%s}]", errors.p);
+    }
+    http_answer_problem(call, status, id, NULL, err->text, list);
 }
