@@ -6,6 +6,7 @@
 #include "http/internal.h"
 #include "http/uri.h"
 
+#define DECODED_MAX (2 * URI_MAX - 1)
 #define BODY_KEPT (64 << 10)            /* memory a connection keeps between requests */
 
 struct http_call *call_new(struct http_server *server, struct listener *listener)
@@ -16,7 +17,7 @@ struct http_call *call_new(struct http_server *server, struct listener *listener
     call->listener = listener;
     call->fd = -1;
     buf_init(&call->uri, URI_MAX);
-    buf_init(&call->decoded, 2 * URI_MAX);
+    buf_init(&call->decoded, DECODED_MAX);
     buf_init_secret(&call->body, BODY_PRESET);
     buf_init(&call->extra, EXTRA_MAX);
     return call;
@@ -27,7 +28,6 @@ static void let_go_of_body(struct http_call *call)
     if (call->body.cap > BODY_KEPT) {
         buf_free(&call->body);
     } else if (call->body.len > 0) {    /* it may have held a password */
-        mem_wipe(call->body.p, call->body.len);
         buf_clear(&call->body);
     }
 }
@@ -38,7 +38,8 @@ void call_reset(struct http_call *call)
         MHD_destroy_response(call->response);
     call->response = NULL;
     call->status = 0;
-    call->close = call->is_head = call->queries_read = call->body_too_large = false;
+    call->close = call->is_head = call->queries_read = call->discard = call->too_large = false;
+    call->discarded = 0;
     call->route = NULL;
     call->param_count = call->query_count = 0;
     call->query_at = 0;
@@ -68,9 +69,9 @@ void call_free(struct http_call *call)
 /* Room of `len` bytes that stays where it is as long as the call; NULL when the request is unreasonable. */
 static char *decoded_room(struct http_call *call, size_t len)
 {
-    if (call->decoded.p == NULL && buf_room(&call->decoded, 2 * URI_MAX) == NULL)
+    if (call->decoded.p == NULL && buf_room(&call->decoded, DECODED_MAX) == NULL)
         return NULL;
-    if (call->decoded.len + len > 2 * URI_MAX)
+    if (call->decoded.len + len > DECODED_MAX)
         return NULL;
     call->decoded.len += len;
     return call->decoded.p + call->decoded.len - len;

@@ -60,7 +60,9 @@ struct http_call {
     size_t param_count, query_count;
     bool queries_read;
     struct buf body;
-    bool body_too_large;
+    bool discard;                       /* the body is read and thrown away */
+    size_t discarded;
+    bool too_large;                     /* the body grew past what the route takes */
     char request_id[65];
     struct http_identity identity;
     char session[SESSION_TOKEN_LEN + 1];    /* the cookie of the session that counts, or "" */
