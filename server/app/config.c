@@ -140,6 +140,11 @@ static int write_component(struct store_tx *tx, struct write *write, struct err 
     if (type == NULL)
         return -1;
     component = changed_component(write, type);
+    if (request->last_word &&
+        request->last_word(write->request, write->result.before, component, &write->result.problems, err) < 0) {
+        component_free(type, component);
+        return -1;
+    }
     write->result.after = entry_new(type, request->name, component, request->actor.name, clock_now(), write->station->key);
     if (write->result.problems.count)
         return err_id(err, ERR_INVALID, write->result.problems.items[0].code, write->result.problems.items[0].pointer, "%s",
@@ -185,7 +190,9 @@ static int delete_component(struct store_tx *tx, struct write *write, struct err
 
     if (write->result.before == NULL)
         return not_found(write, err);
-    if (refuse_waiting(tx, write, err) < 0)
+    if (refuse_waiting(tx, write, err) < 0 ||
+        (request->last_word &&
+         request->last_word(write->request, write->result.before, NULL, &write->result.problems, err) < 0))
         return -1;
     write->result.outcome = CONFIG_DELETED;
     if (request->dry_run)

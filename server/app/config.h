@@ -33,6 +33,11 @@ struct config_request {
     bool force;                         /* DELETE: although messages wait */
     bool no_create;                     /* REPLACE: of what is there only (services) */
     struct actor actor;
+    /* The last word of those who know the type, on the writer thread: may refuse, or put into `component` (NULL: it is to be
+     * deleted) what no document can set. NULL: nothing to say. */
+    int (*last_word)(struct config_request *request, const struct entry *before, void *component, struct problems *problems,
+                     struct err *err);
+    void *extra;                        /* of last_word */
     /* RFC 9110 13: whether the preconditions hold for the present ETag (NULL: there is none). NULL: no preconditions. */
     bool (*precondition)(void *ctx, const char *etag);
     /* Once, on the writer thread after the commit; `result` is freed after it. Everything the request points to stays

@@ -16,6 +16,14 @@ static int add_secret(const char *path, struct secret *secret, void *ctx)
     return buf_addf(text, "\n%s=%s%s", path, secret->file ? "$file:" : "", secret->file ? secret->file : secret->value ?: "");
 }
 
+/* What is stored and in no JSON (a password's hash) is configuration all the same. */
+static void add_hidden(const struct component_type *type, const void *component, struct buf *text)
+{
+    for (const struct prop *prop = type->props; prop->name; prop++)
+        if (prop->flags & PROP_HIDDEN && prop->type == PROP_STRING)
+            buf_addf(text, "\n%s=%s", prop->name, *PROP_VALUE_CONST(component, prop, char *) ?: "");
+}
+
 static void make_etag(struct entry *entry, const struct crypto_key *key)
 {
     struct buf text;
@@ -24,6 +32,7 @@ static void make_etag(struct entry *entry, const struct crypto_key *key)
     buf_init_secret(&text, 16 * 1024 * 1024);
     buf_add(&text, bytes_str(entry->json));
     component_each_secret(entry->type, entry->component, add_secret, &text);
+    add_hidden(entry->type, entry->component, &text);
     crypto_key_hmac(key, "etag", buf_str(&text), sum);
     hex_encode(sum, (ETAG_MAX - 1) / 2, entry->etag);
     buf_free(&text);
@@ -74,7 +83,7 @@ void entry_free(struct entry *entry)
     if (entry == NULL || atomic_fetch_sub_explicit(&entry->holders, 1, memory_order_acq_rel) != 1)
         return;
     ready = atomic_load(&entry->ready);
-    if (ready)
+    if (ready && entry->ready_free)
         entry->ready_free(ready);
     component_free(entry->type, entry->component);
     bytes_free(entry->json);

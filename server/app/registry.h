@@ -24,7 +24,7 @@ struct entry {
     struct bytes *json;         /* the configuration as clients see it */
     char *changed_by;
     int64_t changed_at;
-    _Atomic(void *) ready;      /* api/ keeps a prepared answer here, freed with the entry */
+    _Atomic(void *) ready;      /* api/ keeps a prepared answer here, freed with the entry by ready_free, if set */
     void (*ready_free)(void *ready);
 };
 

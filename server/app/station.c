@@ -11,6 +11,7 @@
 #include "app/hosts.h"
 #include "app/live.h"
 #include "app/sender.h"
+#include "app/users.h"
 #include "app/verify.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -286,6 +287,7 @@ static void on_purge(void *ctx)
 int station_start(struct station *station, struct err *err)
 {
     station->jobs = jobs_open(WORKERS_MAX);
+    station->hashing = jobs_open(USERS_HASHING_THREADS);
     station->accounts_changed = on_change;
     registry_each(station->accounts, settle, station);
     if (sender_start_all(station, err) < 0)
@@ -302,6 +304,7 @@ void station_stop(struct station *station, int64_t grace_ms)
     if (station->jobs == NULL)
         return;
     sender_stop_all(station, grace_ms);
+    jobs_stop(station->hashing, SECONDS(5));
     jobs_stop(station->jobs, SECONDS(5));
     lives_flush(station);
 }
@@ -311,6 +314,7 @@ void station_free(struct station *station)
     if (station == NULL)
         return;
     store_close(station->store);
+    jobs_free(station->hashing);
     jobs_free(station->jobs);
     hosts_free(station->hosts);
     lives_free(station->lives);

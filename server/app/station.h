@@ -24,6 +24,7 @@ struct station {
     struct crypto_key *key;
     struct store *store;
     struct jobs *jobs;
+    struct jobs *hashing;               /* password hashes: slow and large, so few at a time; app/users.c */
     struct registry *accounts;          /* OutgoingAccount and IncomingAccount, siblings */
     struct registry *services;
     struct registry *users;
