@@ -38,7 +38,7 @@ struct trust_cert {
     bool is_ca;                         /* basicConstraints says so, and keyUsage allows signing certificates */
     bool self_signed;                   /* subject is issuer, and its own key verifies the signature */
     int path_len;                       /* -1: no limit */
-    char *constraints;                  /* name constraints: "permitted dns example.com; excluded ip 10.0.0.0/8"; "" for none */
+    char *constraints;                  /* on names: "permitted dns example.com; excluded ip 10.0.0.0/8", or "" */
 };
 
 const char *trust_san_kind_name(enum trust_san_kind kind);      /* "dns", "ip", "email", "uri", "other" */

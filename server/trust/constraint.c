@@ -34,7 +34,8 @@ static bool read_constraints(const struct der_cert *cert, struct str *permitted,
     return rest.len == 0;
 }
 
-/* One GeneralSubtree's base; minimum and maximum are never used (RFC 5280: 0 and absent), so their presence is refused. */
+/* One GeneralSubtree's base; minimum and maximum are never used (RFC 5280: 0 and absent), so their presence
+ * is refused. */
 static bool next_base(struct str *subtrees, struct der_item *base)
 {
     struct der_item subtree;
@@ -97,7 +98,8 @@ static bool email_under(struct str email, struct str base)
     return base.len && base.p[0] == '.' ? str_ends_nocase(host, base) : str_eq_nocase(host, base);
 }
 
-/* Both of the same kind. What can't be compared is taken as forbidden: not under a permitted one, touching an excluded one. */
+/* Both of the same kind. What can't be compared is taken as forbidden: not under a permitted one, touching an
+ * excluded one. */
 static bool compare(const struct der_item *name, struct str base, bool excluded)
 {
     switch (name->tag) {
@@ -176,7 +178,10 @@ static void add_network(struct buf *text, struct str base)
 static void add_base(struct buf *text, const struct der_item *base)
 {
     bool plain = !str_has_control(base->content) && str_is_utf8(base->content) && base->content.len <= NAME_TEXT_MAX;
-    const char *kind = base->tag == NAME_DNS ? "dns" : base->tag == NAME_EMAIL ? "email" : base->tag == NAME_URI ? "uri" : NULL;
+    const char *kind = base->tag == NAME_DNS     ? "dns"
+                       : base->tag == NAME_EMAIL ? "email"
+                       : base->tag == NAME_URI   ? "uri"
+                                                 : NULL;
 
     if (base->tag == NAME_IP)
         add_network(text, base->content);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/trust/constraint.h - name constraints (RFC 5280 4.2.1.10), stricter than GnuTLS alone. Private to trust/.
+/* server/trust/constraint.h - name constraints (RFC 5280 4.2.1.10), stricter than GnuTLS alone. Private to
+ * trust/.
  *
- * GnuTLS judges them too, and both must agree. Here in addition: a wildcard that covers an excluded name, directory names, and
- * constraints on kinds of names that can't be compared. */
+ * GnuTLS judges them too, and both must agree. Here in addition: a wildcard that covers an excluded name,
+ * directory names, and constraints on kinds of names that can't be compared. */
 #ifndef POSTERN_TRUST_CONSTRAINT_H
 #define POSTERN_TRUST_CONSTRAINT_H
 

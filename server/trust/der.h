@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/trust/der.h - walks over DER (X.690) where GnuTLS does not show what we need. Views only, nothing is copied. */
+/* server/trust/der.h - walks over DER (X.690) where GnuTLS does not show what we need. Views only, nothing is
+ * copied. */
 #ifndef POSTERN_TRUST_DER_H
 #define POSTERN_TRUST_DER_H
 
@@ -27,7 +28,8 @@ bool der_is_one(struct str bytes);
 
 /* The parts of a Certificate (RFC 5280 4.1); false where it isn't one. Names are whole items, as GnuTLS gives them. */
 struct der_cert {
-    struct str tbs, issuer, subject, spki, extensions;      /* extensions: content of the SEQUENCE, empty when there are none */
+    struct str tbs, issuer, subject, spki;
+    struct str extensions;      /* content of the SEQUENCE, empty when there are none */
 };
 bool der_cert(struct str der, struct der_cert *cert);
 /* The value (content of the OCTET STRING) of the extension whose OID has this encoding. */
@@ -36,7 +38,8 @@ bool der_extension(const struct der_cert *cert, struct str oid, struct str *valu
 /* RFC 5280 4.2.1.6 GeneralName: context tags. */
 enum { NAME_EMAIL = 0x81, NAME_DNS = 0x82, NAME_DIRECTORY = 0xa4, NAME_URI = 0x86, NAME_IP = 0x87 };
 enum der_names { NAMES_NONE, NAMES_SOME, NAMES_MALFORMED };
-/* The subjectAltName's content, ready for der_next: at most `max` names, addresses of 4 or 16 bytes, no NUL in any text. */
+/* The subjectAltName's content, ready for der_next: at most `max` names, addresses of 4 or 16 bytes, no NUL
+ * in any text. */
 enum der_names der_alt_names(const struct der_cert *cert, size_t max, struct str *names);
 
 #endif

@@ -46,8 +46,8 @@ static int bad(struct err *err, const char *id, const char *text)
 static int private_key(struct err *err)
 {
     return bad(err, "import.privateKey",
-               "The upload holds a private key. Nothing was imported. A private key belongs nowhere but on its own server: "
-               "upload the certificates alone, and think about replacing this key.");
+               "The upload holds a private key. Nothing was imported. A private key belongs nowhere but on its "
+               "own server: upload the certificates alone, and think about replacing this key.");
 }
 
 /* ---- one certificate --------------------------------------------------------------------------------------------- */
@@ -108,8 +108,8 @@ static int add_cert(struct trust_import *import, struct str der, struct place pl
 
 /* ---- DER and PKCS#7 ---------------------------------------------------------------------------------------------- */
 
-/* PKCS#8, encrypted or not, PKCS#1 and SEC 1 start like this: a SEQUENCE of a small INTEGER and a key, or of an algorithm and an
- * OCTET STRING. A certificate and a PKCS#7 never do. */
+/* PKCS#8, encrypted or not, PKCS#1 and SEC 1 start like this: a SEQUENCE of a small INTEGER and a key, or of
+ * an algorithm and an OCTET STRING. A certificate and a PKCS#7 never do. */
 static bool looks_like_key(struct str der)
 {
     struct der_item outer, first, second;
@@ -120,7 +120,7 @@ static bool looks_like_key(struct str der)
     inner = outer.content;
     if (!der_next(&inner, &first) || !der_next(&inner, &second))
         return false;
-    if (first.tag == DER_INTEGER)       /* PKCS#1, #8, SEC 1; PKCS#12 has a SEQUENCE that begins with an OID behind its 3 */
+    if (first.tag == DER_INTEGER)       /* PKCS#1, #8, SEC 1; and PKCS#12, which carries a key too */
         return first.content.len == 1 && (uint8_t)first.content.p[0] <= 3;
     return first.tag == DER_SEQUENCE && second.tag == 0x04 && inner.len == 0;
 }
@@ -133,12 +133,15 @@ static int import_der(struct trust_import *import, struct str der, int64_t now, 
     if (looks_like_key(der))
         return private_key(err);
     if (der_next_is(&rest, DER_SEQUENCE, &item) && rest.len)
-        return err_id(err, ERR_INVALID, "import.trailing", NULL, "There are %zu bytes behind the certificate. DER holds one "
-                      "certificate and nothing else; upload several as PEM. Nothing was imported.", rest.len);
+        return err_id(err, ERR_INVALID, "import.trailing", NULL,
+                      "There are %zu bytes behind the certificate. DER holds one certificate and nothing else; "
+                      "upload several as PEM. Nothing was imported.",
+                      rest.len);
     return add_cert(import, der, (struct place){ .position = 1 }, now, err);
 }
 
-static int each_in_pkcs7(struct trust_import *import, gnutls_pkcs7_t pkcs7, size_t *position, int64_t now, struct err *err)
+static int each_in_pkcs7(struct trust_import *import, gnutls_pkcs7_t pkcs7, size_t *position, int64_t now,
+                         struct err *err)
 {
     int count = gnutls_pkcs7_get_crt_count(pkcs7);
 
@@ -147,7 +150,8 @@ static int each_in_pkcs7(struct trust_import *import, gnutls_pkcs7_t pkcs7, size
         int rc = gnutls_pkcs7_get_crt_raw2(pkcs7, (unsigned)i, &raw);
 
         if (rc < 0)
-            return err_id(err, ERR_INVALID, "cert.malformed", NULL, "Certificate %zu of the upload can't be read.", *position + 1);
+            return err_id(err, ERR_INVALID, "cert.malformed", NULL,
+                          "Certificate %zu of the upload can't be read.", *position + 1);
         rc = add_cert(import, str_n(raw.data, raw.size), (struct place){ .position = ++*position }, now, err);
         gnutls_free(raw.data);
         if (rc < 0)
@@ -187,8 +191,9 @@ static int import_block(struct trust_import *import, const struct pem_block *blo
 
     buf_init(&der, block->base64.len + 4);
     if (base64_decode(block->base64, &der) < 0)
-        rc = err_id(err, ERR_INVALID, "cert.malformed", NULL, "The block that begins in line %zu is not base64. Nothing was "
-                    "imported.", block->line);
+        rc = err_id(err, ERR_INVALID, "cert.malformed", NULL,
+                    "The block that begins in line %zu is not base64. Nothing was imported.",
+                    block->line);
     else if (str_eq(block->label, STR("PKCS7")) || str_eq(block->label, STR("CMS")))
         rc = import_pkcs7(import, buf_str(&der), position, now, err);
     else
@@ -199,8 +204,8 @@ static int import_block(struct trust_import *import, const struct pem_block *blo
 
 static bool holds_certificates(struct str label)
 {
-    return str_eq(label, STR("CERTIFICATE")) || str_eq(label, STR("X509 CERTIFICATE")) || str_eq(label, STR("PKCS7")) ||
-           str_eq(label, STR("CMS"));
+    return str_eq(label, STR("CERTIFICATE")) || str_eq(label, STR("X509 CERTIFICATE")) ||
+           str_eq(label, STR("PKCS7")) || str_eq(label, STR("CMS"));
 }
 
 static int no_more_blocks(struct str rest, size_t blocks, struct err *err)
@@ -223,14 +228,16 @@ static int import_pem(struct trust_import *import, struct str text, int64_t now,
     while ((step = pem_next(&pem, &block)) == PEM_BLOCK) {
         blocks++;
         if (!holds_certificates(block.label))
-            return err_id(err, ERR_INVALID, "import.format", NULL, "Line %zu begins \"%.*s\", which is not a certificate. Nothing "
-                          "was imported.", block.line, (int)block.label.len, block.label.p);
+            return err_id(err, ERR_INVALID, "import.format", NULL,
+                          "Line %zu begins \"%.*s\", which is not a certificate. Nothing was imported.",
+                          block.line, (int)block.label.len, block.label.p);
         if (import_block(import, &block, &position, now, err) < 0)
             return -1;
     }
     if (step == PEM_BAD)
-        return err_id(err, ERR_INVALID, "import.format", NULL, "The block that begins in line %zu has no end. Nothing was "
-                      "imported.", block.line);
+        return err_id(err, ERR_INVALID, "import.format", NULL,
+                      "The block that begins in line %zu has no end. Nothing was imported.",
+                      block.line);
     return no_more_blocks(pem.rest, blocks, err);
 }
 
@@ -249,7 +256,8 @@ static bool contains(struct str text, struct str part)
     return memmem(text.p, text.len, part.p, part.len) != NULL;
 }
 
-static int import_as(struct trust_import *import, struct str bytes, enum trust_format format, int64_t now, struct err *err)
+static int import_as(struct trust_import *import, struct str bytes, enum trust_format format, int64_t now,
+                     struct err *err)
 {
     bool pem = !der_is_one(bytes) && contains(bytes, STR("-----BEGIN "));
     size_t position = 0;
@@ -261,8 +269,9 @@ static int import_as(struct trust_import *import, struct str bytes, enum trust_f
 
     switch (format) {
     case TRUST_FORMAT_PEM:
-        return der_is_one(bytes) ? bad(err, "import.format", "This is DER and not PEM. Send it as application/pkix-cert.")
-                                 : no_more_blocks(bytes, 0, err);
+        return der_is_one(bytes)
+                   ? bad(err, "import.format", "This is DER and not PEM. Send it as application/pkix-cert.")
+                   : no_more_blocks(bytes, 0, err);
     case TRUST_FORMAT_DER:
         return pem ? bad(err, "import.format", "This is PEM and not DER. Send it as application/x-pem-file.")
                    : import_der(import, bytes, now, err);
@@ -274,7 +283,8 @@ static int import_as(struct trust_import *import, struct str bytes, enum trust_f
     return is_pkcs7(bytes) ? import_pkcs7(import, bytes, &position, now, err) : import_der(import, bytes, now, err);
 }
 
-int trust_import_parse(struct trust_import **ret, struct str bytes, enum trust_format format, int64_t now, struct err *err)
+int trust_import_parse(struct trust_import **ret, struct str bytes, enum trust_format format, int64_t now,
+                       struct err *err)
 {
     AUTO(trust_import) import = mem_alloc(sizeof(*import));
 
@@ -320,8 +330,11 @@ int trust_import_require_cas(const struct trust_import *import, struct err *err)
 {
     for (size_t i = 0; i < import->count; i++)
         if (!import->items[i].cert->is_ca)
-            return err_id(err, ERR_INVALID, "import.notCa", NULL, "Certificate %zu of the upload (%.*s) is not a CA, so it can't "
-                          "vouch for others. Nothing was imported. To trust one server's own certificate, accept it in Allowed "
-                          "Hosts.", import->items[i].position, shortened(import->items[i].cert->subject), import->items[i].cert->subject);
+            return err_id(err, ERR_INVALID, "import.notCa", NULL,
+                          "Certificate %zu of the upload (%.*s) is not a CA, so it can't vouch for others. "
+                          "Nothing was imported. To trust one server's own certificate, accept it in Allowed "
+                          "Hosts.",
+                          import->items[i].position, shortened(import->items[i].cert->subject),
+                          import->items[i].cert->subject);
     return 0;
 }

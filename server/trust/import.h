@@ -32,17 +32,20 @@ struct trust_import {
     size_t count;
 };
 
-/* By the media type without parameters: application/x-pem-file, application/pkix-cert, application/pkcs7-mime and their usual
- * other names; application/octet-stream and an empty one are TRUST_FORMAT_AUTO. false: none of these. */
+/* By the media type without parameters: application/x-pem-file, application/pkix-cert, application/pkcs7-mime
+ * and their usual other names; application/octet-stream and an empty one are TRUST_FORMAT_AUTO. false: none
+ * of these. */
 bool trust_format_from_media_type(struct str media_type, enum trust_format *ret);
 
 /* *ret belongs to the caller. Errors: import.empty, import.tooLarge, import.tooMany, import.privateKey, import.format,
  * import.trailing, cert.malformed. `now` only for the warnings. */
-int trust_import_parse(struct trust_import **ret, struct str bytes, enum trust_format format, int64_t now, struct err *err);
+int trust_import_parse(struct trust_import **ret, struct str bytes, enum trust_format format, int64_t now,
+                       struct err *err);
 void trust_import_free(struct trust_import *import);
 MEM_FREEP(trust_import)
 
-/* 0, or -1 naming the first certificate that isn't a CA (ERR_INVALID "import.notCa"), with a pointer to Allowed Hosts. */
+/* 0, or -1 naming the first certificate that isn't a CA (ERR_INVALID "import.notCa"), with a pointer to
+ * Allowed Hosts. */
 int trust_import_require_cas(const struct trust_import *import, struct err *err);
 
 #endif

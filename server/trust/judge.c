@@ -16,11 +16,12 @@
 #define EKU_MAX 100
 #define OID_TEXT_MAX 128
 
-/* RFC 5280 4.2; what GnuTLS or we judge, or what says nothing about validity. Names of policies bind nobody here, because no policy
- * is asked for; policyConstraints (2.5.29.36) could ask for one, so it isn't in the list. */
+/* RFC 5280 4.2; what GnuTLS or we judge, or what says nothing about validity. Names of policies bind nobody
+ * here, because no policy is asked for; policyConstraints (2.5.29.36) could ask for one, so it isn't in the
+ * list. */
 static const char *const known_extensions[] = {
-    "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.33",
-    "2.5.29.35", "2.5.29.37", "2.5.29.54", "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24",
+    "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32",
+    "2.5.29.33", "2.5.29.35", "2.5.29.37", "2.5.29.54", "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24",
 };
 
 struct judging {
@@ -119,7 +120,8 @@ static bool usable_key(gnutls_x509_crt_t crt)
 
     if (rc == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
         return true;
-    return rc >= 0 && (usage & (GNUTLS_KEY_DIGITAL_SIGNATURE | GNUTLS_KEY_KEY_ENCIPHERMENT | GNUTLS_KEY_KEY_AGREEMENT));
+    return rc >= 0 &&
+           (usage & (GNUTLS_KEY_DIGITAL_SIGNATURE | GNUTLS_KEY_KEY_ENCIPHERMENT | GNUTLS_KEY_KEY_AGREEMENT));
 }
 
 static unsigned leaf_reasons(const struct judging *judging, const struct node *leaf)
@@ -224,12 +226,14 @@ static unsigned unanchored_reasons(const struct path *path)
     return reasons | REASON_UNKNOWN_ISSUER;
 }
 
-/* Asks GnuTLS about this very way, with nothing but its root to trust. The clock is ours: dates were judged already. */
+/* Asks GnuTLS about this very way, with nothing but its root to trust. The clock is ours: dates were judged
+ * already. */
 static int gnutls_status(const struct path *path, unsigned *status)
 {
     unsigned flags = GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS |
                      GNUTLS_VERIFY_DO_NOT_ALLOW_X509_V1_CA_CRT | GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM);
-    gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER };
+    gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                      .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER };
     gnutls_x509_crt_t chain[PATH_LENGTH_MAX], anchor = path->nodes[path->len - 1]->crt;
     size_t count = path->len > 1 ? path->len - 1 : 1;
     gnutls_x509_trust_list_t list;
@@ -251,8 +255,10 @@ static int gnutls_status(const struct path *path, unsigned *status)
 static unsigned second_opinion(const struct path *path, unsigned reasons)
 {
     static const struct { unsigned bit, reason; } map[] = {
-        { GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, REASON_CONSTRAINT }, { GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, REASON_CONSTRAINT },
-        { GNUTLS_CERT_PURPOSE_MISMATCH, REASON_WRONG_PURPOSE }, { GNUTLS_CERT_REVOKED, REASON_REVOKED },
+        { GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, REASON_CONSTRAINT },
+        { GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, REASON_CONSTRAINT },
+        { GNUTLS_CERT_PURPOSE_MISMATCH, REASON_WRONG_PURPOSE },
+        { GNUTLS_CERT_REVOKED, REASON_REVOKED },
         { GNUTLS_CERT_SIGNER_NOT_CA, REASON_NOT_A_CA },
     };
     unsigned status = 0, more = 0;
@@ -262,7 +268,8 @@ static unsigned second_opinion(const struct path *path, unsigned reasons)
     for (size_t i = 0; i < COUNT_OF(map); i++)
         if (status & map[i].bit)
             more |= map[i].reason;
-    if ((reasons | more) & REASON_NOT_A_CA)     /* GnuTLS counts a keyUsage without certificate signing among the constraints */
+    /* GnuTLS counts a keyUsage without certificate signing among the constraints. */
+    if ((reasons | more) & REASON_NOT_A_CA)
         more &= ~(unsigned)REASON_CONSTRAINT;
     return reasons | more ? reasons | more : status ? REASON_OTHER : 0;
 }
@@ -321,7 +328,8 @@ static void judge_pool(struct pool *pool, struct judging *judging, const struct 
     last = path->nodes[path->len - 1];
     if (path->len > 1 || self_issued(leaf))
         issuer = path->nodes[path->len > 1]->crt;
-    ret->reasons = judging->best | ocsp_reasons(str_n(peer->ocsp, peer->ocsp_len), leaf->crt, issuer, must_staple(leaf), judging->now);
+    ret->reasons = judging->best | ocsp_reasons(str_n(peer->ocsp, peer->ocsp_len), leaf->crt, issuer,
+                                                must_staple(leaf), judging->now);
     if (path->anchored) {
         ret->anchor = usable_anchor(judging, last);
         if (ret->anchor == NULL)
@@ -329,8 +337,8 @@ static void judge_pool(struct pool *pool, struct judging *judging, const struct 
     }
 }
 
-void judge(const struct trust_roots *roots, enum trust_stores stores, const struct tls_peer *peer, const char *name, int64_t now,
-           struct judgement *ret)
+void judge(const struct trust_roots *roots, enum trust_stores stores, const struct tls_peer *peer,
+           const char *name, int64_t now, struct judgement *ret)
 {
     struct pool *pool = mem_alloc(sizeof(*pool));
     struct name wanted;

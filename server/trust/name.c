@@ -76,7 +76,8 @@ bool name_read(struct name *name, const char *text)
     if (text == NULL || read_address(name, text) || read_brackets(name, text))
         return text != NULL;
     if (!is_ascii(text)) {
-        if (idn2_lookup_u8((const uint8_t *)text, (uint8_t **)&ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+        if (idn2_lookup_u8((const uint8_t *)text, (uint8_t **)&ascii,
+                           IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
             return false;
         text = ascii;
     }
@@ -150,7 +151,8 @@ bool name_under(const struct name *name, const char *suffix)
     return is_under(str_c(name->text), str_c(other.text));
 }
 
-/* RFC 5280 4.2.1.10; a leading dot, which it doesn't know for DNS names, is met and means: below, and not the name itself. */
+/* RFC 5280 4.2.1.10; a leading dot, which it doesn't know for DNS names, is met and means: below, and not the
+ * name itself. */
 bool name_pattern_under(struct str pattern, struct str suffix)
 {
     if (str_starts(pattern, STR("*.")))

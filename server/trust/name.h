@@ -13,7 +13,7 @@
 
 /* What we look for in the certificate. */
 struct name {
-    char text[NAME_TEXT_MAX];           /* A-labels in lower case without the last dot; an IP literal in its usual form */
+    char text[NAME_TEXT_MAX];           /* A-labels in lower case without the last dot, or a usual IP literal */
     uint8_t address[16];
     size_t address_len;                 /* 4, 16, or 0 for a DNS name */
 };
@@ -22,7 +22,8 @@ struct name {
 bool name_read(struct name *name, const char *text);
 /* In the subjectAltName, never in the CN: a wildcard stands for exactly one whole left-most label. */
 bool name_in_cert(const struct name *name, const struct der_cert *cert);
-/* Is it `suffix` or under it? "example.com", ".example.com" and "*.example.com" mean the same; an IP literal only itself. */
+/* Is it `suffix` or under it? "example.com", ".example.com" and "*.example.com" mean the same; an IP literal
+ * only itself. */
 bool name_under(const struct name *name, const char *suffix);
 /* The same for DNS names of a certificate, with or without a wildcard: is all that `pattern` covers under `suffix`? */
 bool name_pattern_under(struct str pattern, struct str suffix);

@@ -13,7 +13,8 @@
 #define WITHOUT_END DAYS(15)            /* how long an answer without nextUpdate is believed; GnuTLS has the same */
 #define CLOCK_SKEW SECONDS(300)         /* an answer made a moment ago by a clock that is ahead of ours */
 
-/* The certificates that came with the answer, one of which may have signed it: GnuTLS is asked not to look at the clock. */
+/* The certificates that came with the answer, one of which may have signed it: GnuTLS is asked not to look at
+ * the clock. */
 static bool certs_in_date(gnutls_ocsp_resp_t response, int64_t now)
 {
     gnutls_x509_crt_t *certs = NULL;

@@ -53,7 +53,8 @@ static void add_anchors_of(struct pool *pool, size_t index, const struct trust_r
         add_anchor(pool, anchor);
 }
 
-void pool_fill(struct pool *pool, const struct tls_peer *peer, const struct trust_roots *roots, enum trust_stores stores)
+void pool_fill(struct pool *pool, const struct tls_peer *peer, const struct trust_roots *roots,
+               enum trust_stores stores)
 {
     pool->count = 0;
     pool->malformed = peer->chain_len == 0 || peer->chain_len > TLS_CHAIN_MAX;
@@ -136,7 +137,8 @@ struct walk {
 static bool on_path(const struct path *path, const struct node *node)
 {
     for (size_t i = 0; i < path->len; i++)
-        if (str_eq(path->nodes[i]->parts.subject, node->parts.subject) && str_eq(path->nodes[i]->parts.spki, node->parts.spki))
+        if (str_eq(path->nodes[i]->parts.subject, node->parts.subject) &&
+            str_eq(path->nodes[i]->parts.spki, node->parts.spki))
             return true;
     return false;
 }

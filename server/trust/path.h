@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/trust/path.h - the ways from a peer's certificate up to a root, through what it sent and what we have. Private to trust/.
+/* server/trust/path.h - the ways from a peer's certificate up to a root, through what it sent and what we
+ * have. Private to trust/.
  *
- * RFC 4158: extra, missing, reordered and cross-signed certificates are all met, so every way is tried (up to a limit) and
- * the best one counts. An edge is there only where the signature is right. */
+ * RFC 4158: extra, missing, reordered and cross-signed certificates are all met, so every way is tried (up to
+ * a limit) and the best one counts. An edge is there only where the signature is right. */
 #ifndef POSTERN_TRUST_PATH_H
 #define POSTERN_TRUST_PATH_H
 
@@ -50,11 +51,12 @@ struct path {
 };
 
 /* Imports the chain and finds the anchors that matter. The pool refers to the peer's and the roots' memory. */
-void pool_fill(struct pool *pool, const struct tls_peer *peer, const struct trust_roots *roots, enum trust_stores stores);
+void pool_fill(struct pool *pool, const struct tls_peer *peer, const struct trust_roots *roots,
+               enum trust_stores stores);
 void pool_clear(struct pool *pool);
 
-/* Gives every way that ends in an anchor to `visit`, until it answers true; where there is none at all, every way that ends where
- * no issuer is at hand. The pool's first certificate must be readable. */
+/* Gives every way that ends in an anchor to `visit`, until it answers true; where there is none at all, every
+ * way that ends where no issuer is at hand. The pool's first certificate must be readable. */
 typedef bool path_visit(const struct path *path, void *ctx);
 void path_each(struct pool *pool, path_visit *visit, void *ctx);
 

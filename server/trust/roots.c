@@ -202,7 +202,8 @@ static int make_user(struct anchors **ret, const struct trust_ca *cas, size_t co
         struct der_cert parts;
 
         if (!der_cert(cas[i].der, &parts))
-            return err_id(err, ERR_INVALID, "cert.malformed", NULL, "Certificate %zu of the User Trust Store is damaged.", i + 1);
+            return err_id(err, ERR_INVALID, "cert.malformed", NULL,
+                          "Certificate %zu of the User Trust Store is damaged.", i + 1);
         memcpy(at, cas[i].der.p, cas[i].der.len);
         anchor->der = str_n(at, cas[i].der.len);
         anchor->subject = str_n(at + (parts.subject.p - cas[i].der.p), parts.subject.len);
@@ -322,8 +323,8 @@ struct trust_roots *trust_roots(struct trust *trust, enum trust_stores stores)
     return roots;
 }
 
-int trust_roots_make(struct trust_roots **ret, const struct trust_roots *base, const struct trust_ca *cas, size_t count,
-                     struct err *err)
+int trust_roots_make(struct trust_roots **ret, const struct trust_roots *base, const struct trust_ca *cas,
+                     size_t count, struct err *err)
 {
     struct anchors *user;
 
@@ -354,7 +355,8 @@ struct str trust_roots_system(const struct trust_roots *roots, size_t index)
     return index < trust_roots_system_count(roots) ? roots->system->items[index].der : STR("");
 }
 
-const struct anchor *roots_next(const struct trust_roots *roots, enum trust_stores stores, struct str subject, size_t *at)
+const struct anchor *roots_next(const struct trust_roots *roots, enum trust_stores stores, struct str subject,
+                                size_t *at)
 {
     size_t systems = stores != STORES_USER_ONLY && roots->system ? roots->system->count : 0;
     size_t users = stores != STORES_SYSTEM_ONLY && roots->user ? roots->user->count : 0;

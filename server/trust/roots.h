@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server/trust/roots.h - whom we believe: the operating system's roots and the User Trust Store.
  *
- * `struct trust` keeps both and may be used from any thread. Decisions are made on `struct trust_roots`: a snapshot that never
- * changes and that costs nothing to hold. The system's file is read when a snapshot that needs it is first asked for (about
- * 20 ms, 250 KB kept), and again when it changed on the disk. */
+ * `struct trust` keeps both and may be used from any thread. Decisions are made on `struct trust_roots`: a
+ * snapshot that never changes and that costs nothing to hold. The system's file is read when a snapshot that
+ * needs it is first asked for (2 ms, 230 KB kept), and again when it changed on the disk. */
 #ifndef POSTERN_TRUST_ROOTS_H
 #define POSTERN_TRUST_ROOTS_H
 
@@ -36,12 +36,12 @@ MEM_FREEP(trust)
 /* Replaces the User Trust Store whole; snapshots already taken stay as they are. On error nothing changes. */
 int trust_set_user(struct trust *trust, const struct trust_ca *cas, size_t count, struct err *err);
 
-/* The present snapshot, one holder more. Never NULL: where the system's file can't be read it has what was read last, or
- * nothing, and trust_roots_problem says why. Reads the disk only where `stores` need it. */
+/* The present snapshot, one holder more. Never NULL: where the system's file can't be read it has what was
+ * read last, or nothing, and trust_roots_problem says why. Reads the disk only where `stores` need it. */
 struct trust_roots *trust_roots(struct trust *trust, enum trust_stores stores);
 /* What if: the same system roots as in `base` with another User Trust Store. */
-int trust_roots_make(struct trust_roots **ret, const struct trust_roots *base, const struct trust_ca *cas, size_t count,
-                     struct err *err);
+int trust_roots_make(struct trust_roots **ret, const struct trust_roots *base, const struct trust_ca *cas,
+                     size_t count, struct err *err);
 struct trust_roots *trust_roots_hold(struct trust_roots *roots);
 void trust_roots_free(struct trust_roots *roots);               /* lets go; NULL is fine */
 MEM_FREEP(trust_roots)

@@ -15,7 +15,9 @@ struct anchor {
     bool user;
 };
 
-/* The first at or after `*at` whose subject this is, among the stores; `*at` starts at 0 and goes on. NULL: no more. */
-const struct anchor *roots_next(const struct trust_roots *roots, enum trust_stores stores, struct str subject, size_t *at);
+/* The first at or after `*at` whose subject this is, among the stores; `*at` starts at 0 and goes on. NULL:
+ * no more. */
+const struct anchor *roots_next(const struct trust_roots *roots, enum trust_stores stores, struct str subject,
+                                size_t *at);
 
 #endif

@@ -47,7 +47,8 @@ static unsigned not_covered(const struct trust_exemption *exemption, unsigned re
     return reasons & ~accepts;
 }
 
-static enum trust_verdict decide(const struct trust_exemption *exemption, const struct trust_result *result, int64_t now)
+static enum trust_verdict decide(const struct trust_exemption *exemption, const struct trust_result *result,
+                                 int64_t now)
 {
     if (result->reasons == 0)
         return TRUST_YES;
@@ -83,8 +84,8 @@ static const char *shown(const char *name, char text[NAME_SHOWN + 1])
 }
 
 /* Why an exemption that is there does not help; "" where there is none. */
-static void add_exemption_words(struct buf *text, const struct trust_exemption *exemption, const struct trust_result *result,
-                                int64_t now)
+static void add_exemption_words(struct buf *text, const struct trust_exemption *exemption,
+                                const struct trust_result *result, int64_t now)
 {
     unsigned more;
 
@@ -108,7 +109,8 @@ static void add_exemption_words(struct buf *text, const struct trust_exemption *
         buf_add_c(text, "; the exemption for it does not cover all of this");
 }
 
-static void describe(struct trust_result *result, const char *name, const struct trust_exemption *exemption, int64_t now)
+static void describe(struct trust_result *result, const char *name, const struct trust_exemption *exemption,
+                     int64_t now)
 {
     char host[NAME_SHOWN + 1];
     AUTO_BUF(text, 2048);
@@ -123,7 +125,8 @@ static void describe(struct trust_result *result, const char *name, const struct
     buf_add_char(&text, '.');
     if (text.len >= sizeof(result->text)) {
         buf_clear(&text);
-        buf_addf(&text, "The certificate of %s fails %d checks.", shown(name, host), __builtin_popcount(result->reasons));
+        buf_addf(&text, "The certificate of %s fails %d checks.", shown(name, host),
+                 __builtin_popcount(result->reasons));
     }
     put(result->text, sizeof(result->text), &text);
 }
@@ -135,21 +138,23 @@ static void advise(struct trust_result *result)
     AUTO_BUF(text, sizeof(result->advice) - 1);
 
     if (result->verdict == TRUST_CHANGED)
-        buf_add_c(&text, "Ask the server's administrator whether its key was replaced, compare the new fingerprint, and only then "
-                         "approve it; a changed key may also mean that somebody stands in between.");
+        buf_add_c(&text, "Ask the server's administrator whether its key was replaced, compare the new "
+                         "fingerprint, and only then approve it; a changed key may also mean that somebody stands in between.");
     if (result->verdict == TRUST_REJECTED)
         buf_add_c(&text, "Approve it in Allowed Hosts if the refusal was a mistake.");
     if (result->verdict == TRUST_YES && result->redundant)
         buf_add_c(&text, "The exemption for this host is no longer needed: delete it in Allowed Hosts.");
     if (result->verdict == TRUST_ASK || result->verdict == TRUST_NO)
         for (size_t i = 0; i < REASON_COUNT; i++)
-            if ((reasons & trust_reasons[i].bit) && text.len + strlen(trust_reasons[i].advice) + 1 < sizeof(result->advice))
+            if ((reasons & trust_reasons[i].bit) &&
+                text.len + strlen(trust_reasons[i].advice) + 1 < sizeof(result->advice))
                 buf_addf(&text, "%s%s", text.len ? " " : "", trust_reasons[i].advice);
     put(result->advice, sizeof(result->advice), &text);
 }
 
 void trust_decide(const struct trust_roots *roots, enum trust_stores stores, const struct tls_peer *peer,
-                  const char *verify_name, const struct trust_exemption *exemption, int64_t now, struct trust_result *result)
+                  const char *verify_name, const struct trust_exemption *exemption, int64_t now,
+                  struct trust_result *result)
 {
     const char *name = verify_name && *verify_name ? verify_name : peer->name ? peer->name : "";
     struct judgement judgement;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server/trust/trust.h - may we go on with the peer that showed this certificate? DESIGN 4.
  *
- * The one place that decides. At least as strict as GnuTLS: nothing is TRUST_YES that GnuTLS, asked about the same path, refuses. */
+ * The one place that decides. At least as strict as GnuTLS: nothing is TRUST_YES that GnuTLS, asked about the
+ * same path, refuses. */
 #ifndef POSTERN_TRUST_TRUST_H
 #define POSTERN_TRUST_TRUST_H
 
@@ -15,13 +16,14 @@
 enum trust_verdict {
     TRUST_YES,              /* the full verification passes */
     TRUST_EXEMPT,           /* it doesn't, and a person accepted exactly that for this key */
-    TRUST_ASK,              /* a person may accept it, and hasn't: nothing known, a new reason, or an exemption that ended */
+    TRUST_ASK,              /* a person may accept it and hasn't: nothing known, a new reason, an ended exemption */
     TRUST_CHANGED,          /* another key than the one that was approved; a person may accept the new one */
     TRUST_REJECTED,         /* a person refused this key */
     TRUST_NO,               /* a reason that nobody can accept */
 };
 
-enum trust_approval { TRUST_PENDING, TRUST_APPROVED, TRUST_REFUSED, TRUST_KEY_CHANGED };    /* as model's enum approval */
+/* As model's enum approval. */
+enum trust_approval { TRUST_PENDING, TRUST_APPROVED, TRUST_REFUSED, TRUST_KEY_CHANGED };
 
 /* What a person said about this host and port. */
 struct trust_exemption {
@@ -46,11 +48,14 @@ struct trust_result {
     char advice[640];                   /* what to do about it */
 };
 
-/* Pure: no disk, no network, no clock. `verify_name` stands in for the peer's name where an account has one (NULL or "": the peer's).
- * An exemption in TRUST_KEY_CHANGED still covers the key that was approved, should the server show that one again. */
+/* Pure: no disk, no network, no clock. `verify_name` stands in for the peer's name where an account has one
+ * (NULL or "": the peer's). An exemption in TRUST_KEY_CHANGED still covers the key that was approved, should
+ * the server show that one again. */
 void trust_decide(const struct trust_roots *roots, enum trust_stores stores, const struct tls_peer *peer,
-                  const char *verify_name, const struct trust_exemption *exemption, int64_t now, struct trust_result *result);
+                  const char *verify_name, const struct trust_exemption *exemption, int64_t now,
+                  struct trust_result *result);
 
-const char *trust_verdict_name(enum trust_verdict verdict);     /* "yes", "exempt", "ask", "changed", "rejected", "no" */
+/* "yes", "exempt", "ask", "changed", "rejected", "no" */
+const char *trust_verdict_name(enum trust_verdict verdict);
 
 #endif

@@ -51,7 +51,8 @@ enum x509_signed x509_signed_by(gnutls_x509_crt_t crt, const struct der_cert *pa
     rc = gnutls_pubkey_import_x509(key, issuer, 0);
     if (rc >= 0)
         rc = gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)algorithm,
-                                        GNUTLS_VERIFY_ALLOW_BROKEN | GNUTLS_VERIFY_ALLOW_SIGN_WITH_SHA1, &tbs, &signature);
+                                        GNUTLS_VERIFY_ALLOW_BROKEN | GNUTLS_VERIFY_ALLOW_SIGN_WITH_SHA1, &tbs,
+                                        &signature);
     gnutls_pubkey_deinit(key);
 
     if (rc >= 0)
@@ -109,7 +110,8 @@ unsigned x509_signature_reasons(gnutls_x509_crt_t crt)
     if (algorithm <= GNUTLS_SIGN_UNKNOWN)
         return REASON_OTHER;
     digest = gnutls_sign_get_hash_algorithm((gnutls_sign_algorithm_t)algorithm);
-    if (digest == GNUTLS_DIG_MD2 || digest == GNUTLS_DIG_MD5 || digest == GNUTLS_DIG_SHA1 || digest == GNUTLS_DIG_RMD160)
+    if (digest == GNUTLS_DIG_MD2 || digest == GNUTLS_DIG_MD5 || digest == GNUTLS_DIG_SHA1 ||
+        digest == GNUTLS_DIG_RMD160)
         return REASON_WEAK_SIGNATURE;
     return gnutls_sign_is_secure2((gnutls_sign_algorithm_t)algorithm, GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS)
                ? 0 : REASON_WEAK_SIGNATURE;

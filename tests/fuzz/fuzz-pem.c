@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a person uploads as certificates, and what a peer shows.
  *
- * The input is taken twice: as an upload in every format, and as damage to a good chain that is made here (certificates are
- * not stored; the same keys and dates each time make the same bytes): groups of four bytes, which of the chain, where, and what
- * to turn. */
+ * The input is taken twice: as an upload in every format, and as damage to a good chain that is made here
+ * (certificates are not stored; the same keys and dates each time make the same bytes): groups of four bytes,
+ * which of the chain, where, and what to turn. */
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 
@@ -105,11 +105,13 @@ static void prepare(void)
 
     pki_make(&chain[2], &(struct pki_spec){ .name = "Root", .ca = CA_YES, .kind = KEY_FIXED });
     pki_make(&chain[1], &(struct pki_spec){ .name = "Sub", .ca = CA_YES, .kind = KEY_FIXED, .issuer = &chain[2], .path_len = 1,
-                                            .permitted = "dns:example.com ip:10.0.0.0/8 email:example.com", .excluded = "dns:a.b",
+                                            .permitted = "dns:example.com ip:10.0.0.0/8 email:example.com",
+                                            .excluded = "dns:a.b",
                                             .usage = GNUTLS_KEY_KEY_CERT_SIGN });
-    pki_make(&chain[0], &(struct pki_spec){ .name = "mail.example.com", .kind = KEY_FIXED, .issuer = &chain[1], .eku = "server client",
-                                            .sans = "dns:mail.example.com dns:*.example.com ip:10.0.0.1 email:a@example.com",
-                                            .usage = GNUTLS_KEY_DIGITAL_SIGNATURE });
+    pki_make(&chain[0], &(struct pki_spec){ .name = "mail.example.com", .kind = KEY_FIXED, .issuer = &chain[1],
+                                            .eku = "server client", .usage = GNUTLS_KEY_DIGITAL_SIGNATURE,
+                                            .sans = "dns:mail.example.com dns:*.example.com ip:10.0.0.1 "
+                                                    "email:a@example.com" });
     trust_set_user(trust, &(struct trust_ca){ str_n(chain[2].der, chain[2].len), NULL }, 1, NULL);
     roots = trust_roots(trust, STORES_USER_ONLY);
     trust_free(trust);

@@ -218,7 +218,8 @@ static void set_extensions(gnutls_x509_crt_t crt, const struct pki_spec *spec)
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
-static void sign(gnutls_x509_crt_t crt, const struct pki *issuer, gnutls_x509_privkey_t key, gnutls_digest_algorithm_t digest)
+static void sign(gnutls_x509_crt_t crt, const struct pki *issuer, gnutls_x509_privkey_t key,
+                 gnutls_digest_algorithm_t digest)
 {
     gnutls_privkey_t signer;
     int pk = gnutls_x509_privkey_get_pk_algorithm(key);
@@ -227,7 +228,8 @@ static void sign(gnutls_x509_crt_t crt, const struct pki *issuer, gnutls_x509_pr
         digest = GNUTLS_DIG_SHA512;
     MUST(gnutls_privkey_init(&signer));
     MUST(gnutls_privkey_import_x509(signer, key, 0));
-    MUST(gnutls_x509_crt_privkey_sign(crt, issuer ? issuer->crt : crt, signer, digest ? digest : GNUTLS_DIG_SHA256, 0));
+    MUST(gnutls_x509_crt_privkey_sign(crt, issuer ? issuer->crt : crt, signer,
+                                      digest ? digest : GNUTLS_DIG_SHA256, 0));
     gnutls_privkey_deinit(signer);
 }
 
@@ -247,7 +249,8 @@ static void take_der(struct pki *pki, const struct pki_spec *spec)
     gnutls_x509_crt_deinit(pki->crt);
     der = (gnutls_datum_t){ pki->der, (unsigned)pki->len };
     MUST(gnutls_x509_crt_init(&pki->crt));
-    if (gnutls_x509_crt_import(pki->crt, &der, GNUTLS_X509_FMT_DER) < 0) {      /* meant to be broken: the bytes are enough */
+    if (gnutls_x509_crt_import(pki->crt, &der, GNUTLS_X509_FMT_DER) < 0) {
+        /* Meant to be broken: the bytes are enough. */
         gnutls_x509_crt_deinit(pki->crt);
         pki->crt = NULL;
     }
@@ -270,11 +273,15 @@ void pki_make(struct pki *pki, const struct pki_spec *spec)
     MUST(gnutls_x509_crt_set_serial(pki->crt, number, sizeof(number)));
     MUST(gnutls_x509_crt_set_activation_time(pki->crt, day(dated ? spec->from : -30)));
     MUST(gnutls_x509_crt_set_expiration_time(pki->crt, day(dated ? spec->to : 365)));
-    MUST(gnutls_x509_crt_set_dn_by_oid(pki->crt, GNUTLS_OID_X520_COMMON_NAME, 0, spec->name, (unsigned)strlen(spec->name)));
+    MUST(gnutls_x509_crt_set_dn_by_oid(pki->crt, GNUTLS_OID_X520_COMMON_NAME, 0, spec->name,
+                                       (unsigned)strlen(spec->name)));
     MUST(gnutls_x509_crt_set_key(pki->crt, pki->key));
     if (!spec->v1)
         set_extensions(pki->crt, spec);
-    sign(pki->crt, spec->issuer, spec->signed_by_key_of ? spec->signed_by_key_of->key : spec->issuer ? spec->issuer->key : pki->key,
+    sign(pki->crt, spec->issuer,
+         spec->signed_by_key_of ? spec->signed_by_key_of->key
+         : spec->issuer         ? spec->issuer->key
+                                : pki->key,
          spec->digest);
     take_der(pki, spec);
 }
@@ -372,7 +379,7 @@ static void add_cert_id(struct der *der, const struct pki *of, const struct pki 
     MUST(gnutls_hash_fast(GNUTLS_DIG_SHA1, dn.data, dn.size, hash));
     gnutls_free(dn.data);
     add_item(&id, 0x04, hash, sizeof(hash));
-    MUST(gnutls_x509_crt_get_subject_key_id(issuer->crt, key, &key_len, NULL));     /* SHA-1 of the key, here as in most places */
+    MUST(gnutls_x509_crt_get_subject_key_id(issuer->crt, key, &key_len, NULL));     /* SHA-1 of the key, as mostly */
     add_item(&id, 0x04, key, key_len);
     MUST(gnutls_x509_crt_get_serial(of->crt, serial, &serial_len));
     add_item(&id, 0x02, serial, serial_len);
@@ -380,8 +387,8 @@ static void add_cert_id(struct der *der, const struct pki *of, const struct pki 
     add(der, id.p, id.len);
 }
 
-static void make_response_data(struct der *data, const struct pki *of, const struct pki *issuer, const struct pki *signer,
-                               enum pki_ocsp status, int from, int to)
+static void make_response_data(struct der *data, const struct pki *of, const struct pki *issuer,
+                               const struct pki *signer, enum pki_ocsp status, int from, int to)
 {
     struct der single = { .len = 0 }, part = { .len = 0 };
     gnutls_datum_t dn;
@@ -408,8 +415,8 @@ static void make_response_data(struct der *data, const struct pki *of, const str
     wrap(data, 0x30);
 }
 
-size_t pki_ocsp(const struct pki *of, const struct pki *issuer, const struct pki *signer, enum pki_ocsp status, int from, int to,
-                uint8_t *into, size_t size)
+size_t pki_ocsp(const struct pki *of, const struct pki *issuer, const struct pki *signer,
+                enum pki_ocsp status, int from, int to, uint8_t *into, size_t size)
 {
     static const uint8_t ecdsa_sha256[] = { 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02 };
     static const uint8_t basic[] = { 0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01 };
@@ -420,7 +427,8 @@ size_t pki_ocsp(const struct pki *of, const struct pki *issuer, const struct pki
     make_response_data(&data, of, issuer, signer, status, from, to);
     MUST(gnutls_privkey_init(&key));
     MUST(gnutls_privkey_import_x509(key, signer->key, 0));
-    MUST(gnutls_privkey_sign_data2(key, GNUTLS_SIGN_ECDSA_SHA256, 0, &(gnutls_datum_t){ data.p, (unsigned)data.len }, &signature));
+    MUST(gnutls_privkey_sign_data2(key, GNUTLS_SIGN_ECDSA_SHA256, 0,
+                                   &(gnutls_datum_t){ data.p, (unsigned)data.len }, &signature));
     gnutls_privkey_deinit(key);
     add(&bits, "", 1);
     add(&bits, signature.data, signature.size);

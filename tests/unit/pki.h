@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/pki.h - certificates of any kind, made while a test runs and never stored.
  *
- * Every one is made with GnuTLS around PKI_NOW, which is far from the real clock: a verifier that looks at the clock fails. */
+ * Every one is made with GnuTLS around PKI_NOW, which is far from the real clock: a verifier that looks at
+ * the clock fails. */
 #ifndef POSTERN_PKI_H
 #define POSTERN_PKI_H
 
@@ -14,7 +15,8 @@
 
 #define PKI_NOW ((int64_t)2240000000 * 1000)        /* in December 2040 */
 
-/* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in every run. */
+/* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in
+ * every run. */
 enum pki_key { KEY_P256, KEY_P384, KEY_P192, KEY_RSA2048, KEY_RSA1024, KEY_ED25519, KEY_DSA, KEY_FIXED, KEY_KINDS };
 enum pki_ca { CA_NO, CA_YES, CA_SILENT };           /* CA_SILENT: no basicConstraints at all */
 
@@ -29,8 +31,7 @@ struct pki {
 struct pki_spec {
     const char *name;               /* CN */
     const struct pki *issuer;       /* NULL: signs itself */
-    /* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in every run. */
-enum pki_key kind;
+    enum pki_key kind;
     const struct pki *key_of;       /* has the same key as this one */
     int from, to;                   /* days from PKI_NOW; both 0: -30 to 365 */
     const char *sans;               /* "dns:a.example ip:192.0.2.1 email:a@b uri:x", "" or NULL: none */
@@ -54,7 +55,7 @@ void pki_key_pem(const struct pki *pki, char *into, size_t size);
 
 /* A stapled answer about `of` by `issuer`. No GnuTLS function makes one, so it is put together here. */
 enum pki_ocsp { OCSP_GOOD, OCSP_REVOKED, OCSP_UNKNOWN };
-size_t pki_ocsp(const struct pki *of, const struct pki *issuer, const struct pki *signer, enum pki_ocsp status, int from, int to,
-                uint8_t *into, size_t size);
+size_t pki_ocsp(const struct pki *of, const struct pki *issuer, const struct pki *signer,
+                enum pki_ocsp status, int from, int to, uint8_t *into, size_t size);
 
 #endif

@@ -19,11 +19,15 @@ static struct pki root, sub, leaf, expired, weak, sha1, named;
 
 static void make_all(void)
 {
-    pki_make(&root, &(struct pki_spec){ .name = "Root", .ca = CA_YES, .path_len = 3, .usage = GNUTLS_KEY_KEY_CERT_SIGN });
+    pki_make(&root, &(struct pki_spec){
+                        .name = "Root", .ca = CA_YES, .path_len = 3, .usage = GNUTLS_KEY_KEY_CERT_SIGN });
     pki_make(&sub, &(struct pki_spec){ .name = "Sub", .ca = CA_YES, .issuer = &root });
-    pki_make(&leaf, &(struct pki_spec){ .name = "leaf, with = and \xe2\x80\xaegnp.exe", .issuer = &sub, .kind = KEY_RSA2048,
-                                        .sans = "dns:mail.example.com ip:192.0.2.7 ip:2001:db8::1 email:a@example.com "
-                                                "uri:https://example.com/" });
+    pki_make(&leaf, &(struct pki_spec){
+                        .name = "leaf, with = and \xe2\x80\xaegnp.exe",
+                        .issuer = &sub,
+                        .kind = KEY_RSA2048,
+                        .sans = "dns:mail.example.com ip:192.0.2.7 ip:2001:db8::1 email:a@example.com "
+                                "uri:https://example.com/" });
     pki_make(&expired, &(struct pki_spec){ .name = "Old", .ca = CA_YES, .from = -20, .to = -10 });
     pki_make(&weak, &(struct pki_spec){ .name = "Weak", .ca = CA_YES, .kind = KEY_RSA1024 });
     pki_make(&sha1, &(struct pki_spec){ .name = "Sha", .ca = CA_YES, .kind = KEY_RSA2048, .digest = GNUTLS_DIG_SHA1 });
@@ -40,8 +44,9 @@ static struct str der_of(const struct pki *pki)
 
 static void test_reasons(void)
 {
-    static const char all[] = "self-signed unknown-issuer name-mismatch expired not-yet-valid weak-signature must-staple revoked "
-                              "weak-key not-a-ca wrong-purpose constraint malformed other";
+    static const char all[] =
+        "self-signed unknown-issuer name-mismatch expired not-yet-valid weak-signature must-staple revoked "
+        "weak-key not-a-ca wrong-purpose constraint malformed other";
     const char *words[REASON_COUNT];
     char joined[512] = "";
     bool good = true;
@@ -55,12 +60,14 @@ static void test_reasons(void)
 
         good = good && info && info->bit == 1u << i && trust_reason_from(str_c(info->word)) == 1u << i;
         good = good && info->acceptable == (i < 7) && info->acceptable == trust_reasons_acceptable(info->bit);
-        good = good && info->meaning[strlen(info->meaning) - 1] == '.' && info->advice[strlen(info->advice) - 1] == '.';
+        good = good && info->meaning[strlen(info->meaning) - 1] == '.' &&
+               info->advice[strlen(info->advice) - 1] == '.';
     }
     ok(good, "words, bits and what is acceptable agree");
     ok(trust_reason_from(STR("self-signe")) == 0 && trust_reason_from(STR("")) == 0, "other words are none");
     ok(trust_reason_of(0) == NULL && trust_reason_of(3) == NULL, "nor are several bits one");
-    ok(!trust_reasons_acceptable(0) && !trust_reasons_acceptable(REASON_EXPIRED | REASON_OTHER), "one that isn't acceptable spoils all");
+    ok(!trust_reasons_acceptable(0) && !trust_reasons_acceptable(REASON_EXPIRED | REASON_OTHER),
+       "one that isn't acceptable spoils all");
     trust_reasons_clause(REASON_SELF_SIGNED | REASON_NAME_MISMATCH | REASON_EXPIRED, &text);
     is_str(text.p, "is self-signed, does not carry the name of the host and has expired", "as a clause");
 }
@@ -82,14 +89,18 @@ static void test_facts(void)
     is_str(cert->subject, "CN=leaf\\, with = and ?gnp.exe", "the subject, without what turns text around");
     is_str(cert->issuer, "CN=Sub", "the issuer");
     for (size_t i = 0; i < cert->san_count; i++)
-        snprintf(sans + strlen(sans), sizeof(sans) - strlen(sans), "%s:%s ", trust_san_kind_name(cert->sans[i].kind), cert->sans[i].text);
-    is_str(sans, "dns:mail.example.com ip:192.0.2.7 ip:2001:db8::1 email:a@example.com uri:https://example.com/ ", "the names");
+        snprintf(sans + strlen(sans), sizeof(sans) - strlen(sans), "%s:%s ",
+                 trust_san_kind_name(cert->sans[i].kind), cert->sans[i].text);
+    is_str(sans,
+           "dns:mail.example.com ip:192.0.2.7 ip:2001:db8::1 email:a@example.com uri:https://example.com/ ",
+           "the names");
     is_str(cert->key_type, "RSA", "the kind of key");
     is_int(cert->key_bits, 2048, "its bits");
     is_str(cert->signature_algorithm, "ECDSA-SHA256", "how it is signed");
     ok(cert->not_after - cert->not_before == (int64_t)395 * 86400 * 1000, "the dates");
     ok(strlen(cert->serial) == 8 && cert->serial[0] == '4', "the serial number");
-    ok(!cert->is_ca && !cert->self_signed && cert->path_len == -1 && cert->constraints[0] == '\0', "no CA, not self-signed");
+    ok(!cert->is_ca && !cert->self_signed && cert->path_len == -1 && cert->constraints[0] == '\0',
+       "no CA, not self-signed");
     gnutls_x509_crt_get_fingerprint(leaf.crt, GNUTLS_DIG_SHA256, expected, &len);
     ok(memcmp(cert->sha256, expected, 32) == 0, "the fingerprint");
     gnutls_x509_crt_get_key_id(leaf.crt, GNUTLS_KEYID_USE_SHA256, expected, &len);
@@ -100,11 +111,16 @@ static void test_facts(void)
     is_str(cert->pem, pem, "PEM");
 
     trust_cert_read(&ca, der_of(&root), &err);
-    ok(ca->is_ca && ca->self_signed && ca->path_len == 2 && strcmp(ca->key_type, "EC") == 0 && ca->key_bits == 256, "a root");
+    ok(ca->is_ca && ca->self_signed && ca->path_len == 2 && strcmp(ca->key_type, "EC") == 0 &&
+           ca->key_bits == 256,
+       "a root");
     trust_cert_read(&limited, der_of(&named), &err);
-    is_str(limited->constraints, "permitted dns example.com; permitted ip 10.0.0.0/8; excluded dns .secret.example.com", "constraints");
+    is_str(limited->constraints,
+           "permitted dns example.com; permitted ip 10.0.0.0/8; excluded dns .secret.example.com",
+           "constraints");
 
-    ok(trust_cert_read(&cert, STR("rubbish"), &err) < 0 && strcmp(err.id, "cert.malformed") == 0, "rubbish is refused");
+    ok(trust_cert_read(&cert, STR("rubbish"), &err) < 0 && strcmp(err.id, "cert.malformed") == 0,
+       "rubbish is refused");
     ok(trust_cert_read(&cert, str_n(leaf.der, leaf.len - 1), &err) < 0, "cut off is refused");
     ok(trust_cert_read(&cert, STR(""), &err) < 0, "nothing is refused");
 }
@@ -130,19 +146,22 @@ static void test_names(void)
         { "2001:db8::1", "2001:0db8::0001", true }, { "mail.example.com", "", false },
         { "xn--mller-kva.example", "m\xc3\xbcller.example", true },
     };
-    static const char *const bad[] = { "", ".", "a..b", "a b", "a\nb", "-.\xff", "a.b..", "[1.2.3.4]", "mail.example.com:25", "*.a.b" };
+    static const char *const bad[] = {
+        "", ".", "a..b", "a b", "a\nb", "-.\xff", "a.b..", "[1.2.3.4]", "mail.example.com:25", "*.a.b"
+    };
     struct name name;
     bool good = true;
 
     for (size_t i = 0; i < COUNT_OF(patterns); i++) {
         struct str pattern = str_c(patterns[i].pattern), suffix = str_c(patterns[i].suffix);
 
-        ok(name_pattern_under(pattern, suffix) == patterns[i].under && name_pattern_touches(pattern, suffix) == patterns[i].touches,
+        ok(name_pattern_under(pattern, suffix) == patterns[i].under &&
+               name_pattern_touches(pattern, suffix) == patterns[i].touches,
            "%s and %s", patterns[i].pattern, patterns[i].suffix);
     }
     for (size_t i = 0; i < COUNT_OF(limits); i++)
-        ok(name_read(&name, limits[i].name) && name_under(&name, limits[i].suffix) == limits[i].under, "%s is %sunder \"%s\"",
-           limits[i].name, limits[i].under ? "" : "not ", limits[i].suffix);
+        ok(name_read(&name, limits[i].name) && name_under(&name, limits[i].suffix) == limits[i].under,
+           "%s is %sunder \"%s\"", limits[i].name, limits[i].under ? "" : "not ", limits[i].suffix);
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         if (name_read(&name, bad[i]))
             good = ok(false, "\"%s\" is no name", bad[i]);
@@ -160,7 +179,8 @@ static void refused(const char *name, struct str bytes, enum trust_format format
 {
     struct trust_import *import = NULL;
     struct err err = { 0 };
-    bool good = trust_import_parse(&import, bytes, format, PKI_NOW, &err) < 0 && strcmp(err.id, id) == 0 && strstr(err.text, words);
+    bool good = trust_import_parse(&import, bytes, format, PKI_NOW, &err) < 0 && strcmp(err.id, id) == 0 &&
+                strstr(err.text, words);
 
     if (!ok(good, "refused: %s", name))
         printf("# %s: %s\n", err.id, err.text);
@@ -202,7 +222,8 @@ static void test_pem(void)
     refused("the last is cut off", str_c(text), TRUST_FORMAT_PEM, "import.format", "no end");
     free(text);
     text = text_of("", two, "", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
-    refused("the third is damaged", str_c(text), TRUST_FORMAT_PEM, "cert.malformed", "Certificate 3 of the upload (line ");
+    refused("the third is damaged", str_c(text), TRUST_FORMAT_PEM, "cert.malformed",
+            "Certificate 3 of the upload (line ");
     free(text);
     text = text_of("", two, "", "-----BEGIN CERTIFICATE-----\nM!IB\n-----END CERTIFICATE-----\n");
     refused("the third isn't base64", str_c(text), TRUST_FORMAT_PEM, "cert.malformed", "not base64");
@@ -244,8 +265,10 @@ static void test_der(void)
     taken("DER", der_of(&root), TRUST_FORMAT_DER, 1, 0);
     taken("DER without being told", der_of(&root), TRUST_FORMAT_AUTO, 1, 0);
     memcpy(bytes + root.len, sub.der, sub.len);
-    refused("two in DER", str_n(bytes, root.len + sub.len), TRUST_FORMAT_DER, "import.trailing", "behind the certificate");
-    refused("two in DER without being told", str_n(bytes, root.len + sub.len), TRUST_FORMAT_AUTO, "import.trailing", "behind");
+    refused("two in DER", str_n(bytes, root.len + sub.len), TRUST_FORMAT_DER, "import.trailing",
+            "behind the certificate");
+    refused("two in DER without being told", str_n(bytes, root.len + sub.len), TRUST_FORMAT_AUTO,
+            "import.trailing", "behind");
     refused("DER that is cut off", str_n(bytes, root.len - 1), TRUST_FORMAT_DER, "cert.malformed", "Certificate 1");
     gnutls_x509_privkey_export_pkcs8(leaf.key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, key, &len);
     refused("a private key in DER", str_n(key, len), TRUST_FORMAT_DER, "import.privateKey", "private key");
@@ -285,8 +308,10 @@ static void test_pkcs7(void)
     gnutls_free(der.data);
     gnutls_free(pem.data);
 
-    refused("PKCS#7 without certificates", STR("\x30\x23\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x16\x30\x14\x02\x01\x01\x31\x00"
-            "\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\x31\x00"), TRUST_FORMAT_PKCS7, "import.empty", "no certificate");
+    refused("PKCS#7 without certificates",
+            STR("\x30\x23\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x16\x30\x14\x02\x01\x01\x31\x00"
+                "\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\x31\x00"),
+            TRUST_FORMAT_PKCS7, "import.empty", "no certificate");
 }
 
 static void test_ceilings(void)
@@ -304,7 +329,8 @@ static void test_ceilings(void)
     free(many);
     many = mem_alloc(TRUST_IMPORT_MAX + 1);
     memset(many, '\n', TRUST_IMPORT_MAX + 1);
-    refused("more than 10 MB", str_n(many, TRUST_IMPORT_MAX + 1), TRUST_FORMAT_PEM, "import.tooLarge", "larger than 10 MB");
+    refused("more than 10 MB", str_n(many, TRUST_IMPORT_MAX + 1), TRUST_FORMAT_PEM, "import.tooLarge",
+            "larger than 10 MB");
     free(many);
 }
 
@@ -320,16 +346,22 @@ static void test_cas_only(void)
     ok(trust_import_require_cas(cas, &err) == 0, "CAs may be imported");
     pki_pem(&leaf, text, sizeof(text));
     trust_import_parse(&mixed, str_c(text), TRUST_FORMAT_PEM, PKI_NOW, &err);
-    ok(trust_import_require_cas(mixed, &err) < 0 && strcmp(err.id, "import.notCa") == 0, "a server's certificate may not");
+    ok(trust_import_require_cas(mixed, &err) < 0 && strcmp(err.id, "import.notCa") == 0,
+       "a server's certificate may not");
     ok(strstr(err.text, "Certificate 2") && strstr(err.text, "Allowed Hosts") && strstr(err.text, "leaf"),
        "the error names it and points to Allowed Hosts");
 }
 
 static void test_media_types(void)
 {
-    static const struct { const char *type; int format; } table[] = {
-        { "application/x-pem-file", TRUST_FORMAT_PEM }, { "Application/PKIX-Cert", TRUST_FORMAT_DER },
-        { "application/pkcs7-mime", TRUST_FORMAT_PKCS7 }, { "", TRUST_FORMAT_AUTO }, { "application/json", -1 }, { "text/html", -1 },
+    static const struct { const char *type; int format;
+    } table[] = {
+        { "application/x-pem-file", TRUST_FORMAT_PEM },
+        { "Application/PKIX-Cert", TRUST_FORMAT_DER },
+        { "application/pkcs7-mime", TRUST_FORMAT_PKCS7 },
+        { "", TRUST_FORMAT_AUTO },
+        { "application/json", -1 },
+        { "text/html", -1 },
     };
 
     for (size_t i = 0; i < COUNT_OF(table); i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Valid chains with random damage: never a crash, never a verdict better than GnuTLS's own. The seed is fixed and printed;
- * TRUST_MUTATIONS=N SEED=S in the environment choose others. */
+/* Valid chains with random damage: never a crash, never a verdict better than GnuTLS's own. The seed is fixed
+ * and printed; TRUST_MUTATIONS=N SEED=S in the environment choose others. */
 #include "trust/trust.h"
 
 #include <gnutls/gnutls.h>
@@ -49,7 +49,8 @@ static bool accepts(const struct tls_peer *peer, size_t chain_len, const struct 
     gnutls_x509_trust_list_init(&list, 0);
     gnutls_x509_trust_list_add_cas(list, &root->crt, 1, 0);
     if (readable)
-        gnutls_x509_trust_list_verify_crt2(list, crts, count, data, 2, GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM), &status, NULL);
+        gnutls_x509_trust_list_verify_crt2(list, crts, count, data, 2,
+                                           GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM), &status, NULL);
     for (unsigned i = 0; i < count; i++)
         gnutls_x509_crt_deinit(crts[i]);
     gnutls_x509_trust_list_deinit(list, 0);
@@ -97,7 +98,8 @@ static bool consistent(const struct trust_result *result)
 
 int main(void)
 {
-    long rounds = getenv("TRUST_MUTATIONS") ? atol(getenv("TRUST_MUTATIONS")) : 1500, yes = 0, better = 0, odd = 0, untold = 0;
+    long rounds = getenv("TRUST_MUTATIONS") ? atol(getenv("TRUST_MUTATIONS")) : 1500, yes = 0, better = 0,
+         odd = 0, untold = 0;
     struct pki root, sub, leaf;
     const struct pki *whole[CHAIN] = { &leaf, &sub, &root };
     struct trust *trust = trust_new("/nonexistent");
@@ -107,8 +109,10 @@ int main(void)
     printf("# SEED=%llu\n", (unsigned long long)state);
     gnutls_global_set_time_function(test_clock);
     pki_make(&root, &(struct pki_spec){ .name = "Root", .ca = CA_YES, .usage = GNUTLS_KEY_KEY_CERT_SIGN });
-    pki_make(&sub, &(struct pki_spec){ .name = "Sub", .ca = CA_YES, .issuer = &root, .path_len = 1, .permitted = "dns:example.com" });
-    pki_make(&leaf, &(struct pki_spec){ .name = HOST, .sans = "dns:" HOST " dns:*.a.example.com", .issuer = &sub, .eku = "server" });
+    pki_make(&sub, &(struct pki_spec){ .name = "Sub", .ca = CA_YES, .issuer = &root, .path_len = 1,
+                                       .permitted = "dns:example.com" });
+    pki_make(&leaf, &(struct pki_spec){ .name = HOST, .sans = "dns:" HOST " dns:*.a.example.com", .issuer = &sub,
+                                        .eku = "server" });
     trust_set_user(trust, &(struct trust_ca){ str_n(root.der, root.len), NULL }, 1, NULL);
     roots = trust_roots(trust, STORES_USER_ONLY);
 
