@@ -14,7 +14,7 @@
 #define LOCAL_MAX 64
 #define ADDR_MAX 254
 
-/* ---- GMime ------------------------------------------------------------------------------------------------- */
+/* ---- GMime ------------------------------------------------------------------------------------------ */
 
 /* Not at the start of the process: GMime's tables cost memory that an idle Postern has no use for. */
 void gmime_start(void)
@@ -26,13 +26,14 @@ void gmime_start(void)
 
 InternetAddress *gmime_mailbox(const struct address *address)
 {
-    InternetAddress *mailbox = internet_address_mailbox_new(*address->name ? address->name : NULL, address->addr);
+    InternetAddress *mailbox =
+        internet_address_mailbox_new(*address->name ? address->name : NULL, address->addr);
 
     internet_address_set_charset(mailbox, "utf-8");
     return mailbox;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 void address_clear(struct address *address)
 {
@@ -45,11 +46,13 @@ static int invalid(struct err *err, const char *text, const char *why)
 {
     char shown[120];
 
-    return err_id(err, ERR_INVALID, "address.invalid", NULL, "\"%s\" %s.", text_clean(str_c(text), shown, sizeof(shown)), why);
+    return err_id(err, ERR_INVALID, "address.invalid", NULL, "\"%s\" %s.",
+                  text_clean(str_c(text), shown, sizeof(shown)), why);
 }
 
-/* GMime is generous with what stands around an address, and turns A-labels into Unicode; so the domain is taken from where it
- * stands in the entry, which ends there but for '>' and a comment. `*domain` is set on success. */
+/* GMime is generous with what stands around an address, and turns A-labels into Unicode; so the domain is
+ * taken from where it stands in the entry, which ends there but for '>' and a comment. `*domain` is set on
+ * success. */
 static bool ends_entry(const char *text, const char *at, size_t local, struct str *domain)
 {
     bool angle = at > text && at[-1] == '<';
@@ -70,13 +73,15 @@ static bool stands_alone(const char *text, const char *raw, size_t local, struct
 {
     const char *at = text, *end = text + strlen(text);
 
-    while ((at = memmem(at, (size_t)(end - at), raw, local + 1)) != NULL)      /* the name may repeat the address */
+    /* The name may repeat the address. */
+    while ((at = memmem(at, (size_t)(end - at), raw, local + 1)) != NULL)
         if (ends_entry(text, at++, local, domain))
             return true;
     return false;
 }
 
-/* RFC 5322 3.2.2. GMime up to 3.2.14 loses memory where a comment isn't closed (its issue 159), so such text is kept from it. */
+/* RFC 5322 3.2.2. GMime up to 3.2.14 loses memory where a comment isn't closed (its issue 159), so such text
+ * is kept from it. */
 bool gmime_comments_close(const char *text)
 {
     bool quoted = false;
@@ -102,7 +107,8 @@ static const char *check_local(const char *addr, size_t len)
     if (len == 0 || len > LOCAL_MAX)
         return "needs 1 to 64 bytes before the @";
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)addr[i] < 0x20 || addr[i] == 0x7f || (!quoted && strchr(" ()<>[]:;@\\,\"", addr[i])))
+        if ((unsigned char)addr[i] < 0x20 || addr[i] == 0x7f ||
+            (!quoted && strchr(" ()<>[]:;@\\,\"", addr[i])))
             return "has a character that an address can't have";
     if (quoted && (len < 3 || addr[len - 1] != '"'))
         return "has a quote that isn't closed";
@@ -116,7 +122,7 @@ static bool is_literal(const char *domain)
     size_t len = strlen(domain);
 
     return len > 2 && domain[0] == '[' && domain[len - 1] == ']' &&
-        strspn(domain + 1, "0123456789abcdefABCDEFIPv6:.") == len - 2;
+           strspn(domain + 1, "0123456789abcdefABCDEFIPv6:.") == len - 2;
 }
 
 static char *domain_ascii(const char *domain)
@@ -186,7 +192,8 @@ int address_parse(const char *text, struct address *ret, struct err *err)
     if (take_addr(trimmed, raw ? raw : "", &address, err) < 0)
         return -1;
     address.name = mem_strdup(internet_address_get_name(one) ? internet_address_get_name(one) : "");
-    if (!str_is_utf8(str_c(address.name)) || str_has_control(str_c(address.name)))     /* out of an encoded word */
+    /* They can come out of an encoded word. */
+    if (!str_is_utf8(str_c(address.name)) || str_has_control(str_c(address.name)))
         return invalid(err, text, "has a name with control characters");
     *ret = address;
     address = (struct address){ 0 };

@@ -8,20 +8,21 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define ADDRESS_TEXT_MAX 1000           /* bytes of an entry, name and all */
+#define ADDRESS_TEXT_MAX 1000 /* bytes of an entry, name and all */
 
 struct address {
-    char *name;                         /* display name, or "" */
-    char *addr;                         /* local@domain, the domain in A-labels; or NULL */
-    bool utf8;                          /* the local part isn't ASCII: SMTPUTF8 is needed */
+    char *name; /* display name, or "" */
+    char *addr; /* local@domain, the domain in A-labels; or NULL */
+    bool utf8;  /* the local part isn't ASCII: SMTPUTF8 is needed */
 };
 
-/* "a@example.com" or "Name <a@example.com>": exactly one mailbox. -1 with err (id "address.invalid", no "at"). */
-int  address_parse(const char *text, struct address *ret, struct err *err);
+/* "a@example.com" or "Name <a@example.com>": exactly one mailbox. -1 with err (id "address.invalid", no
+ * "at"). */
+int address_parse(const char *text, struct address *ret, struct err *err);
 void address_clear(struct address *address);
-/* The same for an address as MAIL FROM would have it, from a query or a command line; "" and "<>" are the null sender. The
- * caller frees. */
-int  address_envelope(const char *text, char **ret, bool *utf8, struct err *err);
+/* The same for an address as MAIL FROM would have it, from a query or a command line; "" and "<>" are the
+ * null sender. The caller frees. */
+int address_envelope(const char *text, char **ret, bool *utf8, struct err *err);
 
 #define AUTO_ADDRESS(name) __attribute__((cleanup(address_clear))) struct address name = { 0 }
 

@@ -2,6 +2,8 @@
 #include "mail/dialog.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,12 +18,13 @@
 
 struct dialog {
     const char *protocol;
-    struct mail_server server;          /* its strings are ours */
+    struct mail_server server; /* its strings are ours */
     struct mail_observer observer;
     struct net_conn *conn;
     bool encrypted;
+    bool tickets_follow; /* nothing was sent since the handshake */
     bool broken;
-    pthread_mutex_t lock;               /* over `conn` changing and `aborted`, for dialog_abort() */
+    pthread_mutex_t lock; /* over `conn` changing and `aborted`, for dialog_abort() */
     bool aborted;
 };
 
@@ -30,7 +33,8 @@ static char *copy_unless_empty(const char *text)
     return text && *text ? mem_strdup(text) : NULL;
 }
 
-struct dialog *dialog_new(const char *protocol, const struct mail_server *server, const struct mail_observer *observer)
+struct dialog *dialog_new(const char *protocol, const struct mail_server *server,
+                          const struct mail_observer *observer)
 {
     struct dialog *d = mem_alloc(sizeof(*d));
 
@@ -108,7 +112,7 @@ void dialog_break(struct dialog *d)
 {
     d->broken = true;
     if (d->conn)
-        net_conn_abort(d->conn);        /* so that closing doesn't wait for the other end */
+        net_conn_abort(d->conn); /* so that closing doesn't wait for the other end */
 }
 
 void dialog_abort(struct dialog *d)
@@ -135,7 +139,7 @@ int64_t dialog_deadline(const struct dialog *d)
     return clock_mono() + d->server.timeout_ms;
 }
 
-/* ---- what others see --------------------------------------------------------------------------------------- */
+/* ---- what others see -------------------------------------------------------------------------------- */
 
 bool dialog_is_shown(const struct dialog *d)
 {
@@ -148,15 +152,18 @@ void dialog_show(struct dialog *d, enum mail_direction direction, struct str lin
         d->observer.transcript(d->observer.ctx, direction, line);
 }
 
-void dialog_step(struct dialog *d, const char *name, int64_t started, const char *detail, const struct err *err)
+void dialog_step(struct dialog *d, const char *name, int64_t started, const char *detail,
+                 const struct err *err)
 {
-    struct mail_step step = { .name = name, .ms = clock_mono() - started, .detail = detail ? detail : "", .err = err };
+    struct mail_step step = {
+        .name = name, .ms = clock_mono() - started, .detail = detail ? detail : "", .err = err
+    };
 
     if (d->observer.step)
         d->observer.step(d->observer.ctx, &step);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------------------ */
+/* ---- errors ----------------------------------------------------------------------------------------- */
 
 int dialog_fail(struct dialog *d, enum err_code code, const char *id, const char *step, struct err *err,
                 const char *fmt, ...)
@@ -167,9 +174,10 @@ int dialog_fail(struct dialog *d, enum err_code code, const char *id, const char
     dialog_break(d);
     snprintf(at, sizeof(at), "%s.%s", d->protocol, step);
     if (is_aborted(d))
-        return err_id(err, ERR_STOPPED, "connect.stopped", at,
-                      "The connection to %s was closed here: the account was changed, or Postern is stopping.",
-                      d->server.hostname);
+        return err_id(
+            err, ERR_STOPPED, "connect.stopped", at,
+            "The connection to %s was closed here: the account was changed, or Postern is stopping.",
+            d->server.hostname);
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
@@ -212,19 +220,19 @@ static int connection_failed(struct dialog *d, const char *step, const struct er
                            "%s said nothing for %g s where %s was expected.%s", d->server.hostname,
                            (double)d->server.timeout_ms / 1000, words, silence_hint(d, step));
     if (strcmp(why->id, "connect.closed") == 0)
-        return dialog_fail(d, ERR_TEMPORARY, "connect.closed", step, err, "%s closed the connection where %s was expected.",
-                           d->server.hostname, words);
+        return dialog_fail(d, ERR_TEMPORARY, "connect.closed", step, err,
+                           "%s closed the connection where %s was expected.", d->server.hostname, words);
     if (strcmp(why->id, "connect.reset") == 0)
         return dialog_fail(d, ERR_TEMPORARY, "connect.reset", step, err,
                            "%s broke the connection off where %s was expected.", d->server.hostname, words);
     if (strcmp(why->id, "protocol.lineTooLong") == 0)
         return dialog_fail(d, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
                            "%s sent a line without end where %s was expected.", d->server.hostname, words);
-    return dialog_fail(d, why->code ? why->code : ERR_TEMPORARY, why->id[0] ? why->id : "connect.failed", step, err,
-                       "%s: %s", d->server.hostname, why->text);
+    return dialog_fail(d, why->code ? why->code : ERR_TEMPORARY, why->id[0] ? why->id : "connect.failed",
+                       step, err, "%s: %s", d->server.hostname, why->text);
 }
 
-/* ---- connecting -------------------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------------- */
 
 static int judge(struct dialog *d, const struct tls_peer *peer, struct err *err)
 {
@@ -232,8 +240,8 @@ static int judge(struct dialog *d, const struct tls_peer *peer, struct err *err)
     int rc;
 
     if (d->observer.judge == NULL)
-        rc = err_id(err, ERR_INTERNAL, "cert.unjudged", NULL, "Nobody was there to look at the certificate of %s.",
-                    d->server.hostname);
+        rc = err_id(err, ERR_INTERNAL, "cert.unjudged", NULL,
+                    "Nobody was there to look at the certificate of %s.", d->server.hostname);
     else
         rc = d->observer.judge(d->observer.ctx, peer, err);
     if (rc < 0)
@@ -253,7 +261,8 @@ static void describe(const struct tls_peer *peer, char *text, size_t size)
 static int handshake(struct dialog *d, struct tls_peer **peer, struct err *err)
 {
     AUTO_FREE char *name = NULL;
-    struct tls_options options = { .port = d->server.port, .min_version = d->server.tls_min,
+    struct tls_options options = { .port = d->server.port,
+                                   .min_version = d->server.tls_min,
                                    .session_key = d->server.session_key };
     struct err why = { 0 };
 
@@ -263,9 +272,9 @@ static int handshake(struct dialog *d, struct tls_peer **peer, struct err *err)
     }
     options.name = name;
     if (tls_client_start(d->conn, &options, dialog_deadline(d), peer, &why) < 0)
-        return dialog_fail(d, why.code ? why.code : ERR_TEMPORARY, why.id[0] ? why.id : "tls.handshake", "tls", err, "%s",
-                           why.text);
-    d->encrypted = true;
+        return dialog_fail(d, why.code ? why.code : ERR_TEMPORARY, why.id[0] ? why.id : "tls.handshake",
+                           "tls", err, "%s", why.text);
+    d->encrypted = d->tickets_follow = true;
     return 0;
 }
 
@@ -278,9 +287,11 @@ int dialog_start_tls(struct dialog *d, struct err *err)
     int rc;
 
     if (net_conn_pending(d->conn) > 0)
-        rc = dialog_fail(d, ERR_TEMPORARY, "tls.injected", "tls", &own,
-                         "Something was sent before the encryption began, as a forger between here and %s would do it; "
-                         "the connection was closed.", d->server.hostname);
+        rc = dialog_fail(
+            d, ERR_TEMPORARY, "tls.injected", "tls", &own,
+            "Something was sent before the encryption began, as a forger between here and %s would do it; "
+            "the connection was closed.",
+            d->server.hostname);
     else
         rc = handshake(d, &peer, &own);
     if (rc == 0)
@@ -293,7 +304,8 @@ int dialog_start_tls(struct dialog *d, struct err *err)
     return rc;
 }
 
-static void report_connecting(struct dialog *d, const struct net_trace *trace, int64_t started, const struct err *err)
+static void report_connecting(struct dialog *d, const struct net_trace *trace, int64_t started,
+                              const struct err *err)
 {
     int64_t now = clock_mono();
     char detail[64];
@@ -336,12 +348,22 @@ int dialog_channel_binding(struct dialog *d, struct buf *into)
     const char *type = NULL;
 
     data.secret = true;
-    if (!d->encrypted || tls_channel_binding(d->conn, &type, &data, NULL) < 0 || strcmp(type, "tls-exporter") != 0)
+    if (!d->encrypted || tls_channel_binding(d->conn, &type, &data, NULL) < 0 ||
+        strcmp(type, "tls-exporter") != 0)
         return -1;
     return base64_encode(buf_str(&data), into);
 }
 
-/* ---- talking ----------------------------------------------------------------------------------------------- */
+/* ---- talking ---------------------------------------------------------------------------------------- */
+
+/* The server's session tickets come while we send the first command. Unless they are acknowledged at once,
+ * its answer waits 40 ms for our delayed acknowledgement (its end has Nagle's algorithm). */
+static void hurry_tickets(struct dialog *d)
+{
+    if (d->tickets_follow)
+        setsockopt(net_conn_fd(d->conn), IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
+    d->tickets_follow = false;
+}
 
 int dialog_send(struct dialog *d, const char *step, struct str bytes, struct err *err)
 {
@@ -349,12 +371,14 @@ int dialog_send(struct dialog *d, const char *step, struct str bytes, struct err
 
     if (dialog_is_broken(d))
         err_id(&why, ERR_TEMPORARY, "connect.closed", NULL, "closed");
-    else if (net_conn_write(d->conn, bytes, dialog_deadline(d), &why) == 0)
-        return 0;
-    return connection_failed(d, step, &why, err);
+    if (dialog_is_broken(d) || net_conn_write(d->conn, bytes, dialog_deadline(d), &why) < 0)
+        return connection_failed(d, step, &why, err);
+    hurry_tickets(d);
+    return 0;
 }
 
-int dialog_line(struct dialog *d, const char *step, size_t max, int64_t deadline, struct str *line, struct err *err)
+int dialog_line(struct dialog *d, const char *step, size_t max, int64_t deadline, struct str *line,
+                struct err *err)
 {
     struct err why = { 0 };
     int rc = dialog_is_broken(d) ? 0 : net_conn_line(d->conn, max, line, deadline, &why);
@@ -366,7 +390,8 @@ int dialog_line(struct dialog *d, const char *step, size_t max, int64_t deadline
     return connection_failed(d, step, &why, err);
 }
 
-/* Under TLS whatever is readable counts as "not quiet": an alert looks no different from an answer from outside. */
+/* Under TLS whatever is readable counts as "not quiet": an alert looks no different from an answer from
+ * outside. */
 bool dialog_is_quiet(struct dialog *d)
 {
     char byte;

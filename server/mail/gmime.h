@@ -25,8 +25,8 @@ void mime_envelope_add(struct mime_envelope *envelope, const char *addr);
 
 /* The bytes of the header section with the line break that ends the last header, without the empty line. */
 size_t mime_header_len(struct str raw);
-/* Takes a header with its continuation lines and line breaks off the front of `*rest`; false at the end. `name` is empty for a
- * line that isn't a header. */
+/* Takes a header with its continuation lines and line breaks off the front of `*rest`; false at the end.
+ * `name` is empty for a line that isn't a header. */
 bool mime_header_next(struct str *rest, struct str *whole, struct str *name);
 
 static inline void gmime_unrefp(void *at)

@@ -11,21 +11,24 @@
 #include "mail/gmime.h"
 #include "mail/text.h"
 
-#define SUBJECT_MAX 2000            /* bytes */
-#define VALUE_MAX 8000              /* of a header */
-#define LINE_MAX_BYTES 998          /* RFC 5322 2.1.1 */
+#define SUBJECT_MAX 2000   /* bytes */
+#define VALUE_MAX 8000     /* of a header */
+#define LINE_MAX_BYTES 998 /* RFC 5322 2.1.1 */
 
 struct building {
     const struct mime_draft *draft;
     mime_complain *complain;
     void *ctx;
     struct err *err;
-    int wrong;                      /* how many complaints */
+    int wrong; /* how many complaints */
     struct address from, reply_to;
-    struct address *lists[3];       /* to, cc, bcc */
+    struct address *lists[3]; /* to, cc, bcc */
 };
 
-static const struct { const char *name; const char *header; } lists[] = { { "to", "To" }, { "cc", "Cc" }, { "bcc", NULL } };
+static const struct {
+    const char *name;
+    const char *header;
+} lists[] = { { "to", "To" }, { "cc", "Cc" }, { "bcc", NULL } };
 
 static size_t list_count(const struct mime_draft *draft, int list)
 {
@@ -37,7 +40,7 @@ static const char *const *list_items(const struct mime_draft *draft, int list)
     return list == 0 ? draft->to : list == 1 ? draft->cc : draft->bcc;
 }
 
-/* ---- checking ---------------------------------------------------------------------------------------------- */
+/* ---- checking --------------------------------------------------------------------------------------- */
 
 static void complain(struct building *b, const char *pointer, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -72,7 +75,8 @@ static void check_recipients(struct building *b)
     if (total == 0)
         complain(b, "/to", "message.recipients", "A message needs a recipient in to, cc or bcc.");
     if (total > MIME_RECIPIENTS_MAX) {
-        complain(b, "/to", "message.recipients", "A message can have %d recipients; this one has %zu.", MIME_RECIPIENTS_MAX, total);
+        complain(b, "/to", "message.recipients", "A message can have %d recipients; this one has %zu.",
+                 MIME_RECIPIENTS_MAX, total);
         return;
     }
     for (int list = 0; list < 3; list++) {
@@ -87,7 +91,8 @@ static void check_recipients(struct building *b)
 }
 
 /* What would end a header, or begin another: refused, never sent and never quietly taken out. */
-static void check_line(struct building *b, const char *pointer, const char *code, const char *what, const char *value, size_t max)
+static void check_line(struct building *b, const char *pointer, const char *code, const char *what,
+                       const char *value, size_t max)
 {
     if (value == NULL)
         return;
@@ -113,13 +118,22 @@ static void header_pointer(const char *name, char *into, size_t size)
 }
 
 /* Headers that are made from something else; `use` says from what, NULL: nobody's to set. */
-static const struct { const char *name; const char *use; } reserved[] = {
-    { "From", "from" }, { "To", "to" }, { "Cc", "cc" }, { "Bcc", "bcc" }, { "Reply-To", "replyTo" }, { "Subject", "subject" },
-    { "Date", NULL }, { "Message-ID", NULL }, { "MIME-Version", NULL }, { "Sender", "from" }, { "Received", NULL },
-    { "Return-Path", "from" }, { "DKIM-Signature", NULL },
+static const struct {
+    const char *name;
+    const char *use;
+} reserved[] = {
+    { "From", "from" },         { "To", "to" },           { "Cc", "cc" },       { "Bcc", "bcc" },
+    { "Reply-To", "replyTo" },  { "Subject", "subject" }, { "Date", NULL },     { "Message-ID", NULL },
+    { "MIME-Version", NULL },   { "Sender", "from" },     { "Received", NULL }, { "Return-Path", "from" },
+    { "DKIM-Signature", NULL },
 };
-static const struct { const char *prefix; const char *use; } reserved_prefixes[] = {
-    { "Content-", "attachments" }, { "Resent-", NULL }, { "ARC-", NULL },
+static const struct {
+    const char *prefix;
+    const char *use;
+} reserved_prefixes[] = {
+    { "Content-", "attachments" },
+    { "Resent-", NULL },
+    { "ARC-", NULL },
 };
 
 /* True when the name is ours; `*use` then what to use instead. */
@@ -144,11 +158,12 @@ static void check_header(struct building *b, const struct mime_header *header)
     char pointer[160];
     bool good = *header->name != '\0' && strlen(header->name) <= 76;
 
-    for (const char *p = header->name; *p; p++)         /* RFC 5322 3.6.8 */
+    for (const char *p = header->name; *p; p++) /* RFC 5322 3.6.8 */
         good &= *p > 0x20 && *p < 0x7f && *p != ':';
     header_pointer(header->name, pointer, sizeof(pointer));
     if (!good)
-        complain(b, pointer, "header.name", "A header's name is 1 to 76 printable ASCII characters without a colon.");
+        complain(b, pointer, "header.name",
+                 "A header's name is 1 to 76 printable ASCII characters without a colon.");
     else if (is_reserved(header->name, &use) && use)
         complain(b, pointer, "header.reserved", "This header is made from the property %s.", use);
     else if (is_reserved(header->name, &use))
@@ -162,10 +177,12 @@ static bool is_content_type(const char *type)
 {
     size_t len = strcspn(type, "; "), slash = strcspn(type, "/");
 
-    if (strlen(type) > 200 || slash == 0 || slash + 1 >= len || memchr(type + slash + 1, '/', len - slash - 1))
+    if (strlen(type) > 200 || slash == 0 || slash + 1 >= len ||
+        memchr(type + slash + 1, '/', len - slash - 1))
         return false;
     for (size_t i = 0; type[i]; i++)
-        if (type[i] < 0x20 || type[i] > 0x7e || (i < len && type[i] != '/' && !isalnum((unsigned char)type[i]) && !strchr("!#$&-^_.+", type[i])))
+        if (type[i] < 0x20 || type[i] > 0x7e ||
+            (i < len && type[i] != '/' && !isalnum((unsigned char)type[i]) && !strchr("!#$&-^_.+", type[i])))
             return false;
     return true;
 }
@@ -192,14 +209,17 @@ static void check_attachment(struct building *b, const struct mime_attachment *a
     snprintf(pointer, sizeof(pointer), "/attachments/%zu/contentId", i);
     check_line(b, pointer, "attachment.contentId", "The content id", a->content_id, 200);
     if (a->content_id && strpbrk(a->content_id, "<> "))
-        complain(b, pointer, "attachment.contentId", "The content id is written without spaces and angle brackets.");
+        complain(b, pointer, "attachment.contentId",
+                 "The content id is written without spaces and angle brackets.");
     snprintf(pointer, sizeof(pointer), "/attachments/%zu/contentType", i);
     if (a->content_type == NULL)
         return;
     if (!is_content_type(a->content_type) || str_starts_nocase(str_c(a->content_type), STR("multipart/")))
-        complain(b, pointer, "attachment.contentType", "A content type looks like application/pdf; multipart types can't be attached.");
+        complain(b, pointer, "attachment.contentType",
+                 "A content type looks like application/pdf; multipart types can't be attached.");
     else if (str_starts_nocase(str_c(a->content_type), STR("message/")) && !is_seven_bit(a->data))
-        complain(b, pointer, "attachment.contentType", "A message with 8-bit content or very long lines can be attached as "
+        complain(b, pointer, "attachment.contentType",
+                 "A message with 8-bit content or very long lines can be attached as "
                  "application/octet-stream.");
 }
 
@@ -208,7 +228,8 @@ static void check(struct building *b)
     const struct mime_draft *d = b->draft;
 
     if (d->from == NULL || *d->from == '\0')
-        complain(b, "/from", "address.missing", "The sender is missing: give from, or set the account's From.");
+        complain(b, "/from", "address.missing",
+                 "The sender is missing: give from, or set the account's From.");
     else
         check_address(b, "/from", d->from, &b->from);
     if (d->reply_to && *d->reply_to)
@@ -220,17 +241,20 @@ static void check(struct building *b)
     if (d->html && !str_is_utf8(str_c(d->html)))
         complain(b, "/html", "message.text", "The html isn't UTF-8.");
     if (d->header_count > MIME_HEADERS_MAX)
-        complain(b, "/headers", "header.tooMany", "A message can have %d headers of its own.", MIME_HEADERS_MAX);
+        complain(b, "/headers", "header.tooMany", "A message can have %d headers of its own.",
+                 MIME_HEADERS_MAX);
     for (size_t i = 0; i < d->header_count && i < MIME_HEADERS_MAX; i++)
         check_header(b, &d->headers[i]);
     if (d->attachment_count > MIME_ATTACHMENTS_MAX)
-        complain(b, "/attachments", "attachment.tooMany", "A message can have %d attachments.", MIME_ATTACHMENTS_MAX);
+        complain(b, "/attachments", "attachment.tooMany", "A message can have %d attachments.",
+                 MIME_ATTACHMENTS_MAX);
     for (size_t i = 0; i < d->attachment_count && i < MIME_ATTACHMENTS_MAX; i++)
         check_attachment(b, &d->attachments[i], i);
-    check_line(b, "/headers/Message-ID", "header.value", "The message id", d->message_id, LINE_MAX_BYTES - 20);
+    check_line(b, "/headers/Message-ID", "header.value", "The message id", d->message_id,
+               LINE_MAX_BYTES - 20);
 }
 
-/* ---- composing --------------------------------------------------------------------------------------------- */
+/* ---- composing -------------------------------------------------------------------------------------- */
 
 char *mime_message_id(const char *id, const char *from)
 {
@@ -297,24 +321,28 @@ static GMimeObject *text_part(const char *subtype, const char *text)
 
     g_mime_object_set_content_type_parameter(GMIME_OBJECT(part), "charset", "utf-8");
     set_content(part, str_n(lines, len));
-    g_mime_part_set_content_encoding(part, g_mime_part_get_best_content_encoding(part, GMIME_ENCODING_CONSTRAINT_7BIT));
+    g_mime_part_set_content_encoding(
+        part, g_mime_part_get_best_content_encoding(part, GMIME_ENCODING_CONSTRAINT_7BIT));
     return GMIME_OBJECT(part);
 }
 
 static GMimeObject *attachment_part(const struct mime_attachment *a, bool related)
 {
-    AUTO_UNREF GMimeContentType *type = g_mime_content_type_parse(NULL, a->content_type ? a->content_type : "application/octet-stream");
+    AUTO_UNREF GMimeContentType *type =
+        g_mime_content_type_parse(NULL, a->content_type ? a->content_type : "application/octet-stream");
     GMimePart *part = g_mime_part_new();
     bool message = a->content_type && str_starts_nocase(str_c(a->content_type), STR("message/"));
 
     g_mime_object_set_content_type(GMIME_OBJECT(part), type);
-    g_mime_object_set_disposition(GMIME_OBJECT(part), related ? GMIME_DISPOSITION_INLINE : GMIME_DISPOSITION_ATTACHMENT);
+    g_mime_object_set_disposition(GMIME_OBJECT(part),
+                                  related ? GMIME_DISPOSITION_INLINE : GMIME_DISPOSITION_ATTACHMENT);
     if (a->filename && *a->filename)
         g_mime_part_set_filename(part, a->filename);
     if (a->content_id && *a->content_id)
         g_mime_part_set_content_id(part, a->content_id);
     set_content(part, a->data);
-    g_mime_part_set_content_encoding(part, message ? GMIME_CONTENT_ENCODING_7BIT : GMIME_CONTENT_ENCODING_BASE64);
+    g_mime_part_set_content_encoding(part,
+                                     message ? GMIME_CONTENT_ENCODING_7BIT : GMIME_CONTENT_ENCODING_BASE64);
     return GMIME_OBJECT(part);
 }
 
@@ -409,7 +437,8 @@ static void add_headers(struct building *b, GMimeMessage *message)
     g_mime_object_set_header(object, "Date", clock_format_mail(d->date ? d->date : clock_now(), date), NULL);
     g_mime_object_set_header(object, "Message-ID", id, NULL);
     for (size_t i = 0; i < d->header_count; i++)
-        g_mime_object_append_header(object, d->headers[i].name, d->headers[i].value ? d->headers[i].value : "", "utf-8");
+        g_mime_object_append_header(object, d->headers[i].name,
+                                    d->headers[i].value ? d->headers[i].value : "", "utf-8");
 }
 
 static GMimeFormatOptions *dos_lines;
@@ -434,12 +463,12 @@ static int compose(struct building *b, struct buf *into)
     g_mime_object_write_to_stream(GMIME_OBJECT(message), dos_lines, stream);
     bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
     if (buf_add(into, str_n(bytes->data, bytes->len)) < 0)
-        return err_id(b->err, ERR_TOO_LARGE, "limit.messageSize", NULL, "The message has %u bytes; %zu is the most.", bytes->len,
-                      into->max);
+        return err_id(b->err, ERR_TOO_LARGE, "limit.messageSize", NULL,
+                      "The message has %u bytes; %zu is the most.", bytes->len, into->max);
     return 0;
 }
 
-/* ---- the envelope ------------------------------------------------------------------------------------------ */
+/* ---- the envelope ----------------------------------------------------------------------------------- */
 
 void mime_envelope_clear(struct mime_envelope *envelope)
 {
@@ -454,7 +483,8 @@ static void fill_envelope(struct building *b, struct mime_envelope *envelope)
 {
     size_t room = 0;
 
-    *envelope = (struct mime_envelope){ .sender = mem_strdup(b->from.addr), .smtputf8 = b->from.utf8 || b->reply_to.utf8 };
+    *envelope = (struct mime_envelope){ .sender = mem_strdup(b->from.addr),
+                                        .smtputf8 = b->from.utf8 || b->reply_to.utf8 };
     for (int list = 0; list < 3; list++)
         room += list_count(b->draft, list);
     envelope->recipients = mem_array(room, sizeof(char *));
@@ -476,8 +506,8 @@ static void forget(struct building *b)
     }
 }
 
-int mime_build(const struct mime_draft *draft, struct buf *into, struct mime_envelope *envelope, mime_complain *complain_to,
-               void *ctx, struct err *err)
+int mime_build(const struct mime_draft *draft, struct buf *into, struct mime_envelope *envelope,
+               mime_complain *complain_to, void *ctx, struct err *err)
 {
     struct building b = { .draft = draft, .complain = complain_to, .ctx = ctx, .err = err };
     int rc = -1;

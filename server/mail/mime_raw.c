@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/mail/mime_raw.c - messages that are sent as they were given, but for the little that must be done. */
+/* server/mail/mime_raw.c - messages that are sent as they were given, but for the little that must be done.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@
 #include "mail/gmime.h"
 #include "mail/text.h"
 
-/* ---- headers ----------------------------------------------------------------------------------------------- */
+/* ---- headers ---------------------------------------------------------------------------------------- */
 
 static size_t line_len(struct str s)
 {
@@ -53,7 +54,7 @@ static struct str header_value(struct str whole)
     return colon ? str_from(whole, (size_t)(colon - whole.p) + 1) : STR("");
 }
 
-/* ---- the envelope ------------------------------------------------------------------------------------------ */
+/* ---- the envelope ----------------------------------------------------------------------------------- */
 
 void mime_envelope_add(struct mime_envelope *envelope, const char *addr)
 {
@@ -66,7 +67,7 @@ void mime_envelope_add(struct mime_envelope *envelope, const char *addr)
 /* The addresses of one header, each as local@domain, to `take`; -1 with err. */
 struct reading {
     struct mime_envelope *envelope;
-    const char *at;                 /* "/to" */
+    const char *at; /* "/to" */
     struct err *err;
     bool only_first;
     char *first;
@@ -88,7 +89,8 @@ static int take_mailbox(struct reading *r, InternetAddress *one)
         return 0;
     }
     if (r->envelope->count >= MIME_RECIPIENTS_MAX)
-        return err_id(r->err, ERR_INVALID, "message.recipients", r->at, "A message can have %d recipients.", MIME_RECIPIENTS_MAX);
+        return err_id(r->err, ERR_INVALID, "message.recipients", r->at, "A message can have %d recipients.",
+                      MIME_RECIPIENTS_MAX);
     r->envelope->smtputf8 |= address.utf8;
     mime_envelope_add(r->envelope, address.addr);
     return 0;
@@ -101,8 +103,10 @@ static int take_list(struct reading *r, InternetAddressList *list, int depth)
 
     for (int i = 0; i < count && r->first == NULL; i++) {
         InternetAddress *one = internet_address_list_get_address(list, i);
-        int rc = INTERNET_ADDRESS_IS_GROUP(one) ?
-            take_list(r, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)), depth + 1) : take_mailbox(r, one);
+        int rc =
+            INTERNET_ADDRESS_IS_GROUP(one)
+                ? take_list(r, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)), depth + 1)
+                : take_mailbox(r, one);
 
         if (rc < 0)
             return -1;
@@ -117,18 +121,21 @@ static int take_header(struct reading *r, struct str whole)
 
     if (*value == '\0')
         return 0;
-    for (char *p = value; *p; p++)      /* unfolded: RFC 5322 2.2.3 */
+    for (char *p = value; *p; p++) /* unfolded: RFC 5322 2.2.3 */
         if (*p == '\r' || *p == '\n')
             *p = ' ';
     list = gmime_comments_close(value) ? internet_address_list_parse(NULL, value) : NULL;
     if (list == NULL)
-        return err_id(r->err, ERR_INVALID, "address.invalid", r->at, "The header has no addresses that can be read.");
+        return err_id(r->err, ERR_INVALID, "address.invalid", r->at,
+                      "The header has no addresses that can be read.");
     return take_list(r, list, 0);
 }
 
 static int read_recipients(struct str headers, struct mime_envelope *envelope, struct err *err)
 {
-    static const struct { const char *name, *at; } wanted[] = { { "To", "/to" }, { "Cc", "/cc" }, { "Bcc", "/bcc" } };
+    static const struct {
+        const char *name, *at;
+    } wanted[] = { { "To", "/to" }, { "Cc", "/cc" }, { "Bcc", "/bcc" } };
     struct str whole, name;
 
     while (mime_header_next(&headers, &whole, &name))
@@ -144,7 +151,9 @@ static int read_recipients(struct str headers, struct mime_envelope *envelope, s
 /* RFC 5322 3.6.2: Sender where there is one, or who it is from. */
 static int read_sender(struct str headers, struct mime_envelope *envelope, struct err *err)
 {
-    static const struct { const char *name, *at; } wanted[] = { { "Sender", "/sender" }, { "From", "/from" } };
+    static const struct {
+        const char *name, *at;
+    } wanted[] = { { "Sender", "/sender" }, { "From", "/from" } };
 
     for (size_t i = 0; i < COUNT_OF(wanted) && envelope->sender == NULL; i++) {
         struct str rest = headers, whole, name;
@@ -169,19 +178,20 @@ int mime_envelope_read(struct str raw, struct mime_envelope *ret, struct err *er
 
     gmime_start();
     if (headers.len > MIME_HEADER_BYTES_MAX)
-        return err_id(err, ERR_INVALID, "message.headers", NULL, "The message's headers have more than %d bytes.",
-                      MIME_HEADER_BYTES_MAX);
+        return err_id(err, ERR_INVALID, "message.headers", NULL,
+                      "The message's headers have more than %d bytes.", MIME_HEADER_BYTES_MAX);
     envelope.recipients = mem_array(MIME_RECIPIENTS_MAX, sizeof(char *));
     if (read_sender(headers, &envelope, err) < 0 || read_recipients(headers, &envelope, err) < 0)
         return -1;
     if (envelope.count == 0)
-        return err_id(err, ERR_INVALID, "message.recipients", "/to", "The message names no recipient in To, Cc or Bcc.");
+        return err_id(err, ERR_INVALID, "message.recipients", "/to",
+                      "The message names no recipient in To, Cc or Bcc.");
     *ret = envelope;
     envelope = (struct mime_envelope){ 0 };
     return 0;
 }
 
-/* ---- preparing --------------------------------------------------------------------------------------------- */
+/* ---- preparing -------------------------------------------------------------------------------------- */
 
 struct present {
     bool message_id, date, from, reply_to;
@@ -189,8 +199,13 @@ struct present {
 
 static int look_at_headers(struct str headers, struct present *present, struct err *err)
 {
-    struct { const char *name; bool *flag; } wanted[] = {
-        { "Message-ID", &present->message_id }, { "Date", &present->date }, { "From", &present->from },
+    struct {
+        const char *name;
+        bool *flag;
+    } wanted[] = {
+        { "Message-ID", &present->message_id },
+        { "Date", &present->date },
+        { "From", &present->from },
         { "Reply-To", &present->reply_to },
     };
     struct str whole, name;
@@ -199,17 +214,20 @@ static int look_at_headers(struct str headers, struct present *present, struct e
         char shown[60];
 
         if (name.len == 0)
-            return err_id(err, ERR_INVALID, "message.headers", NULL, "\"%s\" stands among the headers and isn't one.",
+            return err_id(err, ERR_INVALID, "message.headers", NULL,
+                          "\"%s\" stands among the headers and isn't one.",
                           text_clean(whole, shown, sizeof(shown)));
         for (size_t i = 0; i < COUNT_OF(wanted); i++)
-            *wanted[i].flag |= str_eq_nocase(name, str_c(wanted[i].name)) && str_trim(header_value(whole)).len > 0;
+            *wanted[i].flag |=
+                str_eq_nocase(name, str_c(wanted[i].name)) && str_trim(header_value(whole)).len > 0;
     }
     return 0;
 }
 
 static int too_large(const struct buf *into, struct err *err)
 {
-    return err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL, "The message has more than %zu bytes.", into->max);
+    return err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL, "The message has more than %zu bytes.",
+                  into->max);
 }
 
 static int add_mailbox(struct buf *into, const char *name, const char *text, struct err *err)
@@ -225,13 +243,15 @@ static int add_mailbox(struct buf *into, const char *name, const char *text, str
     return buf_addf(into, "%s: %s\r\n", name, coded) < 0 ? too_large(into, err) : 0;
 }
 
-static int add_missing(const struct mime_defaults *d, const struct present *present, struct buf *into, struct err *err)
+static int add_missing(const struct mime_defaults *d, const struct present *present, struct buf *into,
+                       struct err *err)
 {
     char date[CLOCK_TEXT_MAX];
 
     if (!present->from && d->from && *d->from && add_mailbox(into, "From", d->from, err) < 0)
         return -1;
-    if (!present->reply_to && d->reply_to && *d->reply_to && add_mailbox(into, "Reply-To", d->reply_to, err) < 0)
+    if (!present->reply_to && d->reply_to && *d->reply_to &&
+        add_mailbox(into, "Reply-To", d->reply_to, err) < 0)
         return -1;
     if (!present->date && d->date && buf_addf(into, "Date: %s\r\n", clock_format_mail(d->date, date)) < 0)
         return too_large(into, err);
@@ -262,12 +282,13 @@ int mime_prepare(struct str raw, const struct mime_defaults *defaults, struct bu
 
     gmime_start();
     if (raw.len && memchr(raw.p, '\0', raw.len))
-        return err_id(err, ERR_INVALID, "message.invalid", NULL, "The message has NUL bytes; binary content must be encoded.");
+        return err_id(err, ERR_INVALID, "message.invalid", NULL,
+                      "The message has NUL bytes; binary content must be encoded.");
     if (len == 0)
         return err_id(err, ERR_INVALID, "message.headers", NULL, "The message doesn't begin with headers.");
     if (len > MIME_HEADER_BYTES_MAX)
-        return err_id(err, ERR_INVALID, "message.headers", NULL, "The message's headers have more than %d bytes.",
-                      MIME_HEADER_BYTES_MAX);
+        return err_id(err, ERR_INVALID, "message.headers", NULL,
+                      "The message's headers have more than %d bytes.", MIME_HEADER_BYTES_MAX);
     if (look_at_headers(headers, &present, err) < 0 || add_missing(defaults, &present, into, err) < 0)
         return -1;
     while (rc == 0 && mime_header_next(&headers, &whole, &name))

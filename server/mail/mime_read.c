@@ -5,21 +5,21 @@
 #include "mail/gmime.h"
 #include "mail/text.h"
 
-/* GMime makes an object of each part and each header. A message of 25 MB can have millions of them, so what could become one is
- * counted first, and a message beyond these is read no further than its headers. */
+/* GMime makes an object of each part and each header. A message of 25 MB can have millions of them, so what
+ * could become one is counted first, and a message beyond these is read no further than its headers. */
 #define BOUNDARY_LINES_MAX 10000
 #define HEADER_LINES_MAX 50000
-#define NESTED_MAX 200              /* "message/rfc822", which GMime follows without end */
+#define NESTED_MAX 200 /* "message/rfc822", which GMime follows without end */
 
 struct walk {
     struct mime_info *info;
     bool bodies;
     int parts;
-    GMimeObject *wanted;            /* attachment number `wanted_index`, once found; not a reference */
+    GMimeObject *wanted; /* attachment number `wanted_index`, once found; not a reference */
     size_t wanted_index;
 };
 
-/* ---- is it safe to parse? ---------------------------------------------------------------------------------- */
+/* ---- is it safe to parse? --------------------------------------------------------------------------- */
 
 static bool looks_like_header(struct str line)
 {
@@ -73,7 +73,7 @@ static GMimeMessage *parse(struct str raw, bool *partial)
     return g_mime_parser_construct_message(parser, NULL);
 }
 
-/* ---- text -------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------------- */
 
 static char *cleaned(const char *text, size_t max)
 {
@@ -92,7 +92,7 @@ static char *cleaned_body(const char *text)
     if (len > MIME_BODY_MAX)
         len = MIME_BODY_MAX;
     copy = mem_alloc(len + 1);
-    for (size_t i = 0; i < len; ) {
+    for (size_t i = 0; i < len;) {
         size_t wide = 1;
 
         while (wide < 4 && i + wide < len && (text[i + wide] & 0xc0) == 0x80)
@@ -119,11 +119,13 @@ static char *base_name(const char *path)
     return cleaned(backslash ? backslash + 1 : path, 255);
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------ */
 
 static GMimeObject *embedded(GMimeObject *object)
 {
-    return GMIME_IS_MESSAGE_PART(object) ? GMIME_OBJECT(g_mime_message_part_get_message(GMIME_MESSAGE_PART(object))) : NULL;
+    return GMIME_IS_MESSAGE_PART(object)
+               ? GMIME_OBJECT(g_mime_message_part_get_message(GMIME_MESSAGE_PART(object)))
+               : NULL;
 }
 
 static void write_content(GMimeObject *object, GMimeStream *stream)
@@ -172,14 +174,16 @@ static void add_attachment(struct walk *w, GMimeObject *object)
 
     if (w->wanted == NULL && w->wanted_index == info->attachment_count)
         w->wanted = object;
-    info->attachments = mem_resize(info->attachments, (info->attachment_count + 1) * sizeof(*info->attachments));
+    info->attachments =
+        mem_resize(info->attachments, (info->attachment_count + 1) * sizeof(*info->attachments));
     info->attachments[info->attachment_count] = (struct mime_part){ 0 };
-    if (w->wanted_index == SIZE_MAX)        /* inspecting */
+    if (w->wanted_index == SIZE_MAX) /* inspecting */
         describe(object, &info->attachments[info->attachment_count]);
     info->attachment_count++;
 }
 
-/* The first text and the first html that aren't files are the body; anything else is an attachment, so that nothing is hidden. */
+/* The first text and the first html that aren't files are the body; anything else is an attachment, so that
+ * nothing is hidden. */
 static bool is_body(struct walk *w, GMimeObject *object)
 {
     GMimeContentType *type = g_mime_object_get_content_type(object);
@@ -187,8 +191,9 @@ static bool is_body(struct walk *w, GMimeObject *object)
     bool html = type && g_mime_content_type_is_type(type, "text", "html");
     char **at = html ? &w->info->html : &w->info->text;
 
-    if (!GMIME_IS_TEXT_PART(object) || (!html && !g_mime_content_type_is_type(type, "text", "plain")) || *at ||
-        (disposition && str_eq_nocase(str_c(disposition), STR("attachment"))) || g_mime_part_get_filename(GMIME_PART(object)))
+    if (!GMIME_IS_TEXT_PART(object) || (!html && !g_mime_content_type_is_type(type, "text", "plain")) ||
+        *at || (disposition && str_eq_nocase(str_c(disposition), STR("attachment"))) ||
+        g_mime_part_get_filename(GMIME_PART(object)))
         return false;
     if (w->bodies) {
         AUTO_G_FREE char *text = g_mime_text_part_get_text(GMIME_TEXT_PART(object));
@@ -218,7 +223,7 @@ static void walk(struct walk *w, GMimeObject *object, int depth)
     }
 }
 
-/* ---- headers ----------------------------------------------------------------------------------------------- */
+/* ---- headers ---------------------------------------------------------------------------------------- */
 
 static void add_addresses(InternetAddressList *list, char ***items, size_t *count, int depth)
 {
@@ -228,7 +233,8 @@ static void add_addresses(InternetAddressList *list, char ***items, size_t *coun
         InternetAddress *one = internet_address_list_get_address(list, i);
 
         if (INTERNET_ADDRESS_IS_GROUP(one)) {
-            add_addresses(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)), items, count, depth + 1);
+            add_addresses(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)), items, count,
+                          depth + 1);
         } else {
             AUTO_G_FREE char *text = internet_address_to_string(one, NULL, FALSE);
 
@@ -270,7 +276,7 @@ static void read_headers(GMimeMessage *message, struct mime_info *info)
     add_addresses(g_mime_message_get_cc(message), &info->cc, &info->cc_count, 0);
 }
 
-/* ---- both -------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------------- */
 
 struct mime_info *mime_inspect(struct str raw, bool bodies)
 {
@@ -327,12 +333,13 @@ int mime_attachment_read(struct str raw, size_t n, struct buf *into, struct mime
     if (message && !info->partial && n < MIME_PARTS_MAX)
         walk(&w, g_mime_message_get_mime_part(message), 0);
     if (w.wanted == NULL)
-        return err_id(err, ERR_NOT_FOUND, "message.attachment", NULL, "The message has no attachment %zu.", n);
+        return err_id(err, ERR_NOT_FOUND, "message.attachment", NULL, "The message has no attachment %zu.",
+                      n);
     write_content(w.wanted, stream);
     bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
     if (buf_add(into, str_n(bytes->data, bytes->len)) < 0)
-        return err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL, "The attachment has %u bytes; %zu is the most.", bytes->len,
-                      into->max);
+        return err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL,
+                      "The attachment has %u bytes; %zu is the most.", bytes->len, into->max);
     if (part)
         describe(w.wanted, part);
     return 0;

@@ -18,8 +18,8 @@ enum mail_direction { MAIL_SENT, MAIL_RECEIVED };
 struct mail_step {
     const char *name;
     int64_t ms;
-    const char *detail;                 /* for a person: "[::1]:465", "TLS 1.3, AES-256-GCM"; "" when there is nothing to say */
-    const struct err *err;              /* NULL: it went well */
+    const char *detail;    /* for a person: "[::1]:465", "TLS 1.3, AES-256-GCM"; "": nothing to say */
+    const struct err *err; /* NULL: it went well */
 };
 
 /* Every function but judge() may be NULL. */
@@ -28,8 +28,8 @@ struct mail_observer {
     void (*step)(void *ctx, const struct mail_step *step);
     /* One line without its line break. Secrets and bodies are not in it. */
     void (*transcript)(void *ctx, enum mail_direction direction, struct str line);
-    /* Right after a handshake, before anything else is sent: 0 to go on, or -1 with err, and the connection is closed.
-     * Without it no TLS connection is ever used. */
+    /* Right after a handshake, before anything else is sent: 0 to go on, or -1 with err, and the connection
+     * is closed. Without it no TLS connection is ever used. */
     int (*judge)(void *ctx, const struct tls_peer *peer, struct err *err);
 };
 

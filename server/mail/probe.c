@@ -9,17 +9,17 @@
 #include "mail/text.h"
 
 #define LINE_MAX_BYTES (16 * 1024)
-#define LINES_MAX 200           /* of one answer */
+#define LINES_MAX 200 /* of one answer */
 
 /* What differs between IMAP (RFC 9051) and POP3 (RFC 1939, 2449, 2595). */
 struct language {
-    const char *protocol;       /* also the beginning of err.at */
+    const char *protocol; /* also the beginning of err.at */
     const char *name;
-    const char *greeting;       /* how a good one begins */
+    const char *greeting; /* how a good one begins */
     const char *ask, *ask_step;
     const char *start_tls, *start_tls_step;
     const char *end;
-    const char *word;           /* by which STARTTLS is offered */
+    const char *word; /* by which STARTTLS is offered */
 };
 static const struct language imap = {
     "imap", "IMAP", "* ", "p1 CAPABILITY", "capability", "p2 STARTTLS", "starttls", "p3 LOGOUT", "STARTTLS",
@@ -31,8 +31,8 @@ static const struct language pop3 = {
 struct probe {
     const struct language *language;
     struct dialog *dialog;
-    struct buf text;            /* of the last answer, its lines separated by LF */
-    bool good;                  /* it said yes */
+    struct buf text; /* of the last answer, its lines separated by LF */
+    bool good;       /* it said yes */
     bool offers_tls;
 };
 
@@ -87,7 +87,7 @@ static bool is_last(struct probe *p, struct str line, const char *command, bool 
             p->good = str_starts_nocase(line, STR("+OK"));
         return first ? !p->good || !many : str_eq(line, STR("."));
     }
-    if (!str_starts(line, str_n(command, 3)))           /* the tag and its space */
+    if (!str_starts(line, str_n(command, 3))) /* the tag and its space */
         return false;
     p->good = str_starts_nocase(str_from(line, 3), STR("OK"));
     return true;
@@ -105,15 +105,16 @@ static int ask(struct probe *p, const char *step, const char *command, bool many
     for (int i = 0; i < LINES_MAX; i++) {
         if (read_line(p, step, deadline, &line, err) < 0)
             return -1;
-        if (i == 0 && p->language == &pop3 && !str_starts(line, STR("+OK")) && !str_starts_nocase(line, STR("-ERR")))
+        if (i == 0 && p->language == &pop3 && !str_starts(line, STR("+OK")) &&
+            !str_starts_nocase(line, STR("-ERR")))
             return garbage(p, step, line, err);
         if (buf_add(&p->text, line) < 0 || buf_add_char(&p->text, '\n') < 0)
             break;
         if (is_last(p, line, command, i == 0, many))
             return 0;
     }
-    return dialog_fail(p->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err, "%s sent an answer without end.",
-                       dialog_hostname(p->dialog));
+    return dialog_fail(p->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
+                       "%s sent an answer without end.", dialog_hostname(p->dialog));
 }
 
 /* POP3 servers without CAPA (RFC 2449) offer nothing, and are no worse for that. */
@@ -138,14 +139,16 @@ static int ask_for_tls(struct probe *p, struct err *err)
 
     if (!p->offers_tls)
         return dialog_fail(p->dialog, ERR_REFUSED, "tls.starttlsMissing", p->language->start_tls_step, err,
-                           "%s doesn't offer %s on port %u. Where it should, somebody may be taking it out on the way; where it "
-                           "never did, use another port or Use Ssl.", dialog_hostname(p->dialog), p->language->word, port);
+                           "%s doesn't offer %s on port %u. Where it should, somebody may be taking it out "
+                           "on the way; where it "
+                           "never did, use another port or Use Ssl.",
+                           dialog_hostname(p->dialog), p->language->word, port);
     if (ask(p, p->language->start_tls_step, p->language->start_tls, false, err) < 0)
         return -1;
-    return p->good ? 0 :
-        dialog_fail(p->dialog, ERR_REFUSED, "tls.starttlsRefused", p->language->start_tls_step, err,
-                    "%s offers %s and refuses it: %s", dialog_hostname(p->dialog), p->language->word,
-                    text_clean(buf_str(&p->text), said, sizeof(said)));
+    return p->good ? 0
+                   : dialog_fail(p->dialog, ERR_REFUSED, "tls.starttlsRefused", p->language->start_tls_step,
+                                 err, "%s offers %s and refuses it: %s", dialog_hostname(p->dialog),
+                                 p->language->word, text_clean(buf_str(&p->text), said, sizeof(said)));
 }
 
 static int take_step(struct probe *p, const char *name, int (*run)(struct probe *, struct err *), bool silent,
@@ -173,10 +176,11 @@ static int probe(struct probe *p, struct err *err)
     if (dialog_connect(p->dialog, err) < 0 || take_step(p, "greeting", greet, false, err) < 0 ||
         take_step(p, "capabilities", read_capabilities, upgrade, err) < 0)
         return -1;
-    if (upgrade && (take_step(p, "starttls", ask_for_tls, false, err) < 0 || dialog_start_tls(p->dialog, err) < 0 ||
-                    take_step(p, "capabilities", read_capabilities, false, err) < 0))
+    if (upgrade &&
+        (take_step(p, "starttls", ask_for_tls, false, err) < 0 || dialog_start_tls(p->dialog, err) < 0 ||
+         take_step(p, "capabilities", read_capabilities, false, err) < 0))
         return -1;
-    send_line(p, "end", p->language->end, NULL);        /* nobody waits for the answer */
+    send_line(p, "end", p->language->end, NULL); /* nobody waits for the answer */
     return 0;
 }
 
@@ -191,8 +195,8 @@ static int probe_smtp(const struct mail_server *server, const struct mail_observ
     return rc;
 }
 
-int mail_probe(enum mail_transport transport, const struct mail_server *server, const struct mail_observer *observer,
-               struct err *err)
+int mail_probe(enum mail_transport transport, const struct mail_server *server,
+               const struct mail_observer *observer, struct err *err)
 {
     struct probe p = { .language = transport == MAIL_IMAP ? &imap : &pop3 };
     int rc;

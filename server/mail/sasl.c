@@ -32,15 +32,15 @@ static const struct mechanism {
 
 struct sasl {
     const struct mechanism *mechanism;
-    Gsasl_session *session;             /* NULL for the bearer mechanisms */
-    char *first;                        /* bearer: what is said first */
+    Gsasl_session *session; /* NULL for the bearer mechanisms */
+    char *first;            /* bearer: what is said first */
     size_t first_len;
     bool said;
     bool complete;
     char reason[256];
 };
 
-/* ---- choosing ---------------------------------------------------------------------------------------------- */
+/* ---- choosing --------------------------------------------------------------------------------------- */
 
 static bool is_offered(const char *offered, const char *name)
 {
@@ -65,20 +65,21 @@ static const struct mechanism *find(const char *name)
     return NULL;
 }
 
-static const char *choose_named(const struct mail_auth *auth, const struct sasl_channel *channel, const char *offered,
-                                struct err *err)
+static const char *choose_named(const struct mail_auth *auth, const struct sasl_channel *channel,
+                                const char *offered, struct err *err)
 {
     const struct mechanism *m = find(auth->mechanism);
     char list[160];
 
     if (m == NULL || !(m->flags & BEARER) != (auth->type != MAIL_AUTH_BEARER)) {
-        err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "The mechanism %s can't be used with these credentials.",
-               auth->mechanism);
+        err_id(err, ERR_REFUSED, "auth.noMechanism", NULL,
+               "The mechanism %s can't be used with these credentials.", auth->mechanism);
         return NULL;
     }
     if (!is_offered(offered, m->name)) {
         err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "%s doesn't offer the mechanism %s; it offers %s.",
-               channel->hostname, m->name, *offered ? text_clean(str_c(offered), list, sizeof(list)) : "none");
+               channel->hostname, m->name,
+               *offered ? text_clean(str_c(offered), list, sizeof(list)) : "none");
         return NULL;
     }
     if ((m->flags & BINDING) && channel->binding == NULL) {
@@ -108,11 +109,12 @@ static const char *choose_strongest(const struct mail_auth *auth, const struct s
     }
     if (*offered == '\0')
         err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "%s offers no way to log in%s.", channel->hostname,
-               channel->encrypted ? "; the account may need none, or another port" :
-               " on this unencrypted connection; it may on an encrypted one");
+               channel->encrypted ? "; the account may need none, or another port"
+                                  : " on this unencrypted connection; it may on an encrypted one");
     else
-        err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "%s offers %s to log in, and what is needed is %s.",
-               channel->hostname, text_clean(str_c(offered), list, sizeof(list)),
+        err_id(err, ERR_REFUSED, "auth.noMechanism", NULL,
+               "%s offers %s to log in, and what is needed is %s.", channel->hostname,
+               text_clean(str_c(offered), list, sizeof(list)),
                bearer ? "OAUTHBEARER or XOAUTH2" : "SCRAM, PLAIN or LOGIN");
     return NULL;
 }
@@ -122,14 +124,17 @@ const char *sasl_choose(const struct mail_auth *auth, const struct sasl_channel 
 {
     if (!channel->encrypted && !channel->allow_cleartext) {
         err_id(err, ERR_REFUSED, "auth.cleartext", NULL,
-               "The connection to %s isn't encrypted, so the credentials were not sent: choose Use Ssl or Use Start Tls, "
-               "or Allow Cleartext Auth.", channel->hostname);
+               "The connection to %s isn't encrypted, so the credentials were not sent: choose Use Ssl or "
+               "Use Start Tls, "
+               "or Allow Cleartext Auth.",
+               channel->hostname);
         return NULL;
     }
-    return is_auto(auth) ? choose_strongest(auth, channel, offered, err) : choose_named(auth, channel, offered, err);
+    return is_auto(auth) ? choose_strongest(auth, channel, offered, err)
+                         : choose_named(auth, channel, offered, err);
 }
 
-/* ---- bearer tokens ----------------------------------------------------------------------------------------- */
+/* ---- bearer tokens ---------------------------------------------------------------------------------- */
 
 /* RFC 5801 4: "," and "=" in a name would end it. */
 static int add_saslname(struct buf *into, const char *name)
@@ -137,7 +142,9 @@ static int add_saslname(struct buf *into, const char *name)
     int rc = 0;
 
     for (; *name && rc == 0; name++)
-        rc = *name == ',' ? buf_add_c(into, "=2C") : *name == '=' ? buf_add_c(into, "=3D") : buf_add_char(into, *name);
+        rc = *name == ','   ? buf_add_c(into, "=2C")
+             : *name == '=' ? buf_add_c(into, "=3D")
+                            : buf_add_char(into, *name);
     return rc;
 }
 
@@ -152,15 +159,16 @@ static int write_bearer(struct sasl *sasl, const struct mail_auth *auth, const s
     if (strcmp(sasl->mechanism->name, "XOAUTH2") == 0) {
         rc = buf_addf(&text, "user=%s\001auth=Bearer %s\001\001", auth->username, auth->secret);
     } else {
-        rc = buf_add_c(&text, *auth->username ? "n,a=" : "n,") < 0 || add_saslname(&text, auth->username) < 0 ? -1 :
-            buf_addf(&text, ",\001host=%s\001port=%u\001auth=Bearer %s\001\001", channel->hostname, channel->port,
-                     auth->secret);
+        rc = buf_add_c(&text, *auth->username ? "n,a=" : "n,") < 0 || add_saslname(&text, auth->username) < 0
+                 ? -1
+                 : buf_addf(&text, ",\001host=%s\001port=%u\001auth=Bearer %s\001\001", channel->hostname,
+                            channel->port, auth->secret);
     }
     if (rc < 0)
         return err_id(err, ERR_REFUSED, "auth.credentials", NULL, "The access token is too long to be sent.");
     sasl->first_len = text.len;
     sasl->first = buf_take(&text);
-    sasl->complete = true;              /* the server has nothing to prove but its certificate */
+    sasl->complete = true; /* the server has nothing to prove but its certificate */
     return 0;
 }
 
@@ -175,9 +183,10 @@ static int step_bearer(struct sasl *sasl, struct str challenge, struct buf *answ
     return strcmp(sasl->mechanism->name, "OAUTHBEARER") == 0 ? buf_add_c(answer, "AQ==") : 0;
 }
 
-/* ---- libgsasl ---------------------------------------------------------------------------------------------- */
+/* ---- libgsasl --------------------------------------------------------------------------------------- */
 
-/* One handle for the process; making sessions from it is safe from any thread, as it isn't changed any more. */
+/* One handle for the process; making sessions from it is safe from any thread, as it isn't changed any more.
+ */
 static Gsasl *library;
 
 static void open_library(void)
@@ -195,13 +204,13 @@ static int start_session(struct sasl *sasl, const struct mail_auth *auth, const 
     pthread_once(&once, open_library);
     rc = library ? gsasl_client_start(library, sasl->mechanism->name, &sasl->session) : GSASL_MALLOC_ERROR;
     if (rc != GSASL_OK)
-        return err_id(err, ERR_INTERNAL, "auth.noMechanism", NULL, "%s can't be used here: %s.", sasl->mechanism->name,
-                      gsasl_strerror(rc));
+        return err_id(err, ERR_INTERNAL, "auth.noMechanism", NULL, "%s can't be used here: %s.",
+                      sasl->mechanism->name, gsasl_strerror(rc));
     gsasl_property_set(sasl->session, GSASL_AUTHID, auth->username);
     gsasl_property_set(sasl->session, GSASL_PASSWORD, auth->secret);
     gsasl_property_set(sasl->session, GSASL_SERVICE, channel->service);
     gsasl_property_set(sasl->session, GSASL_HOSTNAME, channel->hostname);
-    if (sasl->mechanism->flags & BINDING)       /* libgsasl refuses a plain SCRAM where it knows a binding */
+    if (sasl->mechanism->flags & BINDING) /* libgsasl refuses a plain SCRAM where it knows a binding */
         gsasl_property_set(sasl->session, GSASL_CB_TLS_EXPORTER, channel->binding);
     return 0;
 }
@@ -213,13 +222,16 @@ static int look_at_scram(struct str challenge, struct err *err)
     int64_t rounds;
 
     if (str_starts(challenge, STR("e=channel-binding")))
-        return err_id(err, ERR_REFUSED, "auth.channelBinding", NULL,
-                      "The server sees another encrypted connection than ours: somebody may stand in between.");
+        return err_id(
+            err, ERR_REFUSED, "auth.channelBinding", NULL,
+            "The server sees another encrypted connection than ours: somebody may stand in between.");
     while (str_split(&challenge, ',', &part))
-        if (str_starts(part, STR("i=")) && (!str_to_int(str_from(part, 2), &rounds) || rounds > SCRAM_ITERATIONS_MAX))
-            return err_id(err, ERR_REFUSED, "auth.refused", NULL,
-                          "The server asks for more than %d rounds of hashing; that is an attack or a mistake.",
-                          SCRAM_ITERATIONS_MAX);
+        if (str_starts(part, STR("i=")) &&
+            (!str_to_int(str_from(part, 2), &rounds) || rounds > SCRAM_ITERATIONS_MAX))
+            return err_id(
+                err, ERR_REFUSED, "auth.refused", NULL,
+                "The server asks for more than %d rounds of hashing; that is an attack or a mistake.",
+                SCRAM_ITERATIONS_MAX);
     return 0;
 }
 
@@ -228,10 +240,13 @@ static int explain(struct sasl *sasl, int rc, bool first, struct err *err)
     if (rc == GSASL_SASLPREP_ERROR)
         return err_id(err, ERR_REFUSED, "auth.credentials", NULL,
                       "The username or password has characters that %s can't carry.", sasl->mechanism->name);
-    if (!first && (sasl->mechanism->flags & SCRAM) && (rc == GSASL_AUTHENTICATION_ERROR || rc == GSASL_MECHANISM_PARSE_ERROR))
+    if (!first && (sasl->mechanism->flags & SCRAM) &&
+        (rc == GSASL_AUTHENTICATION_ERROR || rc == GSASL_MECHANISM_PARSE_ERROR))
         return err_id(err, ERR_REFUSED, "auth.refused", NULL,
-                      "The server couldn't prove that it knows the password: it is wrong, or this is not the real server.");
-    return err_id(err, ERR_REFUSED, "auth.refused", NULL, "%s failed: %s.", sasl->mechanism->name, gsasl_strerror(rc));
+                      "The server couldn't prove that it knows the password: it is wrong, or this is not the "
+                      "real server.");
+    return err_id(err, ERR_REFUSED, "auth.refused", NULL, "%s failed: %s.", sasl->mechanism->name,
+                  gsasl_strerror(rc));
 }
 
 static int step_session(struct sasl *sasl, struct str challenge, struct buf *answer, struct err *err)
@@ -259,10 +274,12 @@ static int step_session(struct sasl *sasl, struct str challenge, struct buf *ans
     added = base64_encode(str_n(out, len), answer);
     mem_wipe(out, len);
     gsasl_free(out);
-    return added == 0 ? 0 : err_id(err, ERR_REFUSED, "auth.credentials", NULL, "The credentials are too long to be sent.");
+    return added == 0 ? 0
+                      : err_id(err, ERR_REFUSED, "auth.credentials", NULL,
+                               "The credentials are too long to be sent.");
 }
 
-/* ---- both -------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------------- */
 
 int sasl_start(struct sasl **ret, const char *mechanism, const struct mail_auth *auth,
                const struct sasl_channel *channel, struct err *err)
@@ -274,9 +291,11 @@ int sasl_start(struct sasl **ret, const char *mechanism, const struct mail_auth 
     own.username = auth->username ? auth->username : "";
     own.secret = auth->secret ? auth->secret : "";
     if (sasl->mechanism == NULL)
-        return err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "There is no mechanism %s here.", mechanism);
+        return err_id(err, ERR_REFUSED, "auth.noMechanism", NULL, "There is no mechanism %s here.",
+                      mechanism);
     if (str_has_control(str_c(own.username)) || str_has_control(str_c(own.secret)))
-        return err_id(err, ERR_REFUSED, "auth.credentials", NULL, "The username or password has control characters.");
+        return err_id(err, ERR_REFUSED, "auth.credentials", NULL,
+                      "The username or password has control characters.");
     if ((sasl->mechanism->flags & BEARER ? write_bearer : start_session)(sasl, &own, channel, err) < 0)
         return -1;
     *ret = TAKE(sasl);
@@ -317,7 +336,9 @@ int sasl_step(struct sasl *sasl, struct str challenge, struct buf *answer, struc
     if (base64_decode(challenge, &plain) < 0)
         return err_id(err, ERR_TEMPORARY, "protocol.garbage", NULL, "The server's challenge isn't base64.");
     if (sasl->mechanism->flags & BEARER)
-        return step_bearer(sasl, buf_str(&plain), answer) == 0 ? 0 :
-            err_id(err, ERR_REFUSED, "auth.credentials", NULL, "The access token is too long to be sent.");
+        return step_bearer(sasl, buf_str(&plain), answer) == 0
+                   ? 0
+                   : err_id(err, ERR_REFUSED, "auth.credentials", NULL,
+                            "The access token is too long to be sent.");
     return step_session(sasl, buf_str(&plain), answer, err);
 }

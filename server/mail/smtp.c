@@ -58,17 +58,19 @@ const struct smtp_caps *smtp_capabilities(const struct smtp_session *smtp)
     return &smtp->caps;
 }
 
-/* ---- commands and replies ---------------------------------------------------------------------------------- */
+/* ---- commands and replies --------------------------------------------------------------------------- */
 
 static int garbage(struct smtp_session *smtp, const char *step, struct str line, struct err *err)
 {
     char said[80], words[64];
 
     return dialog_fail(smtp->dialog, ERR_TEMPORARY, "protocol.garbage", step, err,
-                       "%s sent \"%s\" where %s was expected; that isn't SMTP.%s", dialog_hostname(smtp->dialog),
-                       text_clean(line, said, sizeof(said)), dialog_awaited(step, words),
-                       str_starts(line, STR("* OK")) ? " It looks like an IMAP server." :
-                       str_starts(line, STR("+OK")) ? " It looks like a POP3 server." : "");
+                       "%s sent \"%s\" where %s was expected; that isn't SMTP.%s",
+                       dialog_hostname(smtp->dialog), text_clean(line, said, sizeof(said)),
+                       dialog_awaited(step, words),
+                       str_starts(line, STR("* OK"))  ? " It looks like an IMAP server."
+                       : str_starts(line, STR("+OK")) ? " It looks like a POP3 server."
+                                                      : "");
 }
 
 int smtp_read_reply(struct smtp_session *smtp, const char *step, const char *masked, struct err *err)
@@ -109,15 +111,16 @@ int smtp_command(struct smtp_session *smtp, const char *step, struct err *err, c
     return smtp_read_reply(smtp, step, NULL, err);
 }
 
-int smtp_refused(struct smtp_session *smtp, enum err_code code, const char *id, const char *step, const char *words,
-                 struct err *err)
+int smtp_refused(struct smtp_session *smtp, enum err_code code, const char *id, const char *step,
+                 const char *words, struct err *err)
 {
     char said[SMTP_SAID_MAX], at[64];
 
     snprintf(at, sizeof(at), "smtp.%s", step);
     smtp_said(&smtp->reply, said);
     if (smtp->reply.code == 421)
-        return err_id(err, ERR_TEMPORARY, strcmp(step, "greeting") == 0 ? "protocol.greeting" : "connect.closed", at,
+        return err_id(err, ERR_TEMPORARY,
+                      strcmp(step, "greeting") == 0 ? "protocol.greeting" : "connect.closed", at,
                       "%s takes nothing at the moment: %s", dialog_hostname(smtp->dialog), said);
     if (smtp->reply.code < 400) {
         dialog_fail(smtp->dialog, ERR_TEMPORARY, "protocol.unexpected", step, err,
@@ -127,7 +130,7 @@ int smtp_refused(struct smtp_session *smtp, enum err_code code, const char *id, 
     return err_id(err, code, id, at, "%s %s: %s", dialog_hostname(smtp->dialog), words, said);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------- */
 
 static int read_greeting(struct smtp_session *smtp, char detail[SMTP_SAID_MAX], struct err *err)
 {
@@ -136,7 +139,8 @@ static int read_greeting(struct smtp_session *smtp, char detail[SMTP_SAID_MAX], 
     text_clean(buf_str(&smtp->reply.text), detail, SMTP_SAID_MAX);
     if (smtp->reply.code == 220)
         return 0;
-    return smtp_refused(smtp, ERR_TEMPORARY, "protocol.greeting", "greeting", "doesn't take mail from here", err);
+    return smtp_refused(smtp, ERR_TEMPORARY, "protocol.greeting", "greeting", "doesn't take mail from here",
+                        err);
 }
 
 /* RFC 5321 3.2: HELO for servers from before 1995, where nothing is needed that only EHLO brings. */
@@ -145,15 +149,18 @@ static int fall_back(struct smtp_session *smtp, bool plain_will_do, struct err *
     int code = smtp->reply.code;
 
     if (!plain_will_do || (code != 500 && code != 501 && code != 502 && code != 504 && code != 550))
-        return smtp_refused(smtp, code < 500 ? ERR_TEMPORARY : ERR_REFUSED, "protocol.refused", "ehlo", "refused EHLO", err);
+        return smtp_refused(smtp, code < 500 ? ERR_TEMPORARY : ERR_REFUSED, "protocol.refused", "ehlo",
+                            "refused EHLO", err);
     if (smtp_command(smtp, "helo", err, "HELO %s", smtp->ehlo_name) < 0)
         return -1;
-    return smtp->reply.code == 250 ? 0 :
-        smtp_refused(smtp, ERR_TEMPORARY, "protocol.refused", "helo", "refused HELO", err);
+    return smtp->reply.code == 250
+               ? 0
+               : smtp_refused(smtp, ERR_TEMPORARY, "protocol.refused", "helo", "refused HELO", err);
 }
 
 /* What was offered before is forgotten: over TLS only what is said over TLS counts (RFC 3207 4.2). */
-static int say_hello(struct smtp_session *smtp, bool plain_will_do, char detail[SMTP_SAID_MAX], struct err *err)
+static int say_hello(struct smtp_session *smtp, bool plain_will_do, char detail[SMTP_SAID_MAX],
+                     struct err *err)
 {
     struct str text, first;
 
@@ -175,14 +182,16 @@ static int ask_for_tls(struct smtp_session *smtp, struct err *err)
 
     if (!smtp->caps.starttls)
         return dialog_fail(smtp->dialog, ERR_REFUSED, "tls.starttlsMissing", "starttls", err,
-                           "%s doesn't offer STARTTLS on port %u, so nothing was sent. Where it should, somebody may be taking it out "
-                           "on the way; where it never did, use another port or Use Ssl.", server->hostname, server->port);
+                           "%s doesn't offer STARTTLS on port %u, so nothing was sent. Where it should, "
+                           "somebody may be taking it out "
+                           "on the way; where it never did, use another port or Use Ssl.",
+                           server->hostname, server->port);
     if (smtp_command(smtp, "starttls", err, "STARTTLS") < 0)
         return -1;
     if (smtp->reply.code == 220)
         return 0;
-    return smtp_refused(smtp, smtp->reply.code < 500 ? ERR_TEMPORARY : ERR_REFUSED, "tls.starttlsRefused", "starttls",
-                        "offers STARTTLS and refuses it", err);
+    return smtp_refused(smtp, smtp->reply.code < 500 ? ERR_TEMPORARY : ERR_REFUSED, "tls.starttlsRefused",
+                        "starttls", "offers STARTTLS and refuses it", err);
 }
 
 /* One step of smtp_open() seen by the observer. */
@@ -199,7 +208,8 @@ static int do_greeting(struct opening *o, struct err *err)
 
 static int do_hello(struct opening *o, struct err *err)
 {
-    bool plain = dialog_server(o->smtp->dialog)->security != SECURITY_STARTTLS || dialog_is_encrypted(o->smtp->dialog);
+    bool plain =
+        dialog_server(o->smtp->dialog)->security != SECURITY_STARTTLS || dialog_is_encrypted(o->smtp->dialog);
 
     return say_hello(o->smtp, plain && o->auth->type == MAIL_AUTH_NONE, o->detail, err);
 }
@@ -217,8 +227,8 @@ static int do_authenticate(struct opening *o, struct err *err)
     return rc;
 }
 
-static int take_step(struct opening *o, const char *name, int (*run)(struct opening *, struct err *), bool silent,
-                     struct err *err)
+static int take_step(struct opening *o, const char *name, int (*run)(struct opening *, struct err *),
+                     bool silent, struct err *err)
 {
     int64_t started = clock_mono();
     struct err own = { 0 };
@@ -248,8 +258,9 @@ int smtp_open(struct smtp_session *smtp, const struct mail_auth *auth, struct er
         return -1;
     if (take_step(&o, "capabilities", do_hello, upgrade, err) < 0)
         return -1;
-    if (upgrade && (take_step(&o, "starttls", do_starttls, false, err) < 0 || dialog_start_tls(smtp->dialog, err) < 0 ||
-                    take_step(&o, "capabilities", do_hello, false, err) < 0))
+    if (upgrade &&
+        (take_step(&o, "starttls", do_starttls, false, err) < 0 || dialog_start_tls(smtp->dialog, err) < 0 ||
+         take_step(&o, "capabilities", do_hello, false, err) < 0))
         return -1;
     if (o.auth->type != MAIL_AUTH_NONE)
         return take_step(&o, "authenticate", do_authenticate, false, err);

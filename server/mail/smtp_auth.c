@@ -6,7 +6,7 @@
 #include "mail/text.h"
 
 #define MASK "***"
-#define AUTH_LINE_MAX 510       /* RFC 4954 4: with a longer initial response the command is sent without it */
+#define AUTH_LINE_MAX 510 /* RFC 4954 4: with a longer initial response the command is sent without it */
 
 static int send_masked(struct smtp_session *smtp, const char *shown, struct str line, struct err *err)
 {
@@ -15,13 +15,15 @@ static int send_masked(struct smtp_session *smtp, const char *shown, struct str 
     out.secret = true;
     dialog_show(smtp->dialog, MAIL_SENT, str_c(shown));
     if (buf_add(&out, line) < 0 || buf_add_c(&out, "\r\n") < 0)
-        return err_id(err, ERR_REFUSED, "auth.credentials", "smtp.auth", "The credentials are too long to be sent.");
+        return err_id(err, ERR_REFUSED, "auth.credentials", "smtp.auth",
+                      "The credentials are too long to be sent.");
     return dialog_send(smtp->dialog, "auth", buf_str(&out), err);
 }
 
-/* AUTH and the mechanism, with what is said first where that is allowed and fits. `*held`: it is still to be said. */
-static int send_auth(struct smtp_session *smtp, struct sasl *sasl, const char *mechanism, bool *held, struct buf *first,
-                     struct err *err)
+/* AUTH and the mechanism, with what is said first where that is allowed and fits. `*held`: it is still to be
+ * said. */
+static int send_auth(struct smtp_session *smtp, struct sasl *sasl, const char *mechanism, bool *held,
+                     struct buf *first, struct err *err)
 {
     AUTO_BUF(line, SASL_TEXT_MAX + 512);
     char shown[64];
@@ -35,7 +37,8 @@ static int send_auth(struct smtp_session *smtp, struct sasl *sasl, const char *m
         *held = false;
         buf_addf(&line, " %s", first->len ? first->p : "=");
     }
-    snprintf(shown, sizeof(shown), "AUTH %s%s", mechanism, sasl_is_client_first(sasl) && !*held ? " " MASK : "");
+    snprintf(shown, sizeof(shown), "AUTH %s%s", mechanism,
+             sasl_is_client_first(sasl) && !*held ? " " MASK : "");
     return send_masked(smtp, shown, buf_str(&line), err);
 }
 
@@ -46,11 +49,13 @@ static int refused(struct smtp_session *smtp, const struct sasl *sasl, const cha
     char words[360];
 
     if (code == 504)
-        return smtp_refused(smtp, ERR_REFUSED, "auth.noMechanism", "auth", "offers a way to log in and refuses it", err);
+        return smtp_refused(smtp, ERR_REFUSED, "auth.noMechanism", "auth",
+                            "offers a way to log in and refuses it", err);
     if (code >= 400 && code < 500)
-        return smtp_refused(smtp, ERR_TEMPORARY, "auth.temporary", "auth", "can't check the credentials now", err);
-    snprintf(words, sizeof(words), "refused the credentials (%s%s%s)", mechanism, *sasl_reason(sasl) ? ", " : "",
-             sasl_reason(sasl));
+        return smtp_refused(smtp, ERR_TEMPORARY, "auth.temporary", "auth", "can't check the credentials now",
+                            err);
+    snprintf(words, sizeof(words), "refused the credentials (%s%s%s)", mechanism,
+             *sasl_reason(sasl) ? ", " : "", sasl_reason(sasl));
     return smtp_refused(smtp, ERR_REFUSED, "auth.refused", "auth", words, err);
 }
 
@@ -92,8 +97,8 @@ static int exchange(struct smtp_session *smtp, struct sasl *sasl, const char *me
                        "%s asks on and on instead of answering AUTH.", dialog_hostname(smtp->dialog));
 }
 
-static int authenticate(struct smtp_session *smtp, const struct mail_auth *auth, const struct sasl_channel *channel,
-                        struct err *err)
+static int authenticate(struct smtp_session *smtp, const struct mail_auth *auth,
+                        const struct sasl_channel *channel, struct err *err)
 {
     AUTO(sasl) sasl = NULL;
     const char *mechanism = sasl_choose(auth, channel, smtp->caps.auth, err);
@@ -106,8 +111,10 @@ static int authenticate(struct smtp_session *smtp, const struct mail_auth *auth,
         return refused(smtp, sasl, mechanism, err);
     if (!sasl_is_complete(sasl))
         return dialog_fail(smtp->dialog, ERR_REFUSED, "auth.refused", "auth", err,
-                           "%s accepted the login without proving, as %s asks it to, that it knows the password: this may not be "
-                           "the real server.", channel->hostname, mechanism);
+                           "%s accepted the login without proving, as %s asks it to, that it knows the "
+                           "password: this may not be "
+                           "the real server.",
+                           channel->hostname, mechanism);
     smtp->mechanism = mechanism;
     return 0;
 }
@@ -116,7 +123,9 @@ int smtp_authenticate(struct smtp_session *smtp, const struct mail_auth *auth, s
 {
     AUTO_BUF(binding, 1024);
     struct sasl_channel channel = {
-        .hostname = dialog_hostname(smtp->dialog), .port = dialog_server(smtp->dialog)->port, .service = "smtp",
+        .hostname = dialog_hostname(smtp->dialog),
+        .port = dialog_server(smtp->dialog)->port,
+        .service = "smtp",
         .encrypted = dialog_is_encrypted(smtp->dialog),
         .allow_cleartext = dialog_server(smtp->dialog)->allow_cleartext_auth,
     };

@@ -11,8 +11,8 @@ static size_t line_len(struct str s)
     return len;
 }
 
-/* Bytes of the line break at the front: CRLF, a bare LF or a bare CR. A receiver that took one of the latter for the end of a line
- * could be told a second message in the first (smuggling), so all become CRLF. */
+/* Bytes of the line break at the front: CRLF, a bare LF or a bare CR. A receiver that took one of the latter
+ * for the end of a line could be told a second message in the first (smuggling), so all become CRLF. */
 static size_t break_len(struct str s)
 {
     if (s.len == 0)
@@ -23,7 +23,7 @@ static size_t break_len(struct str s)
 void smtp_body_look(struct str message, struct smtp_facts *facts)
 {
     unsigned char bits = 0;
-    size_t breaks = 0, broken = 0;      /* line breaks, and the bytes that they are now */
+    size_t breaks = 0, broken = 0; /* line breaks, and the bytes that they are now */
 
     for (size_t i = 0; i < message.len; i++) {
         char c = message.p[i];

@@ -11,7 +11,8 @@ static void add_mechanisms(struct smtp_caps *caps, struct str names)
     while (str_split(&names, ' ', &name)) {
         size_t used = strlen(caps->auth);
 
-        if (name.len == 0 || used + name.len + 2 > sizeof(caps->auth) || !str_is_utf8(name) || str_has_control(name))
+        if (name.len == 0 || used + name.len + 2 > sizeof(caps->auth) || !str_is_utf8(name) ||
+            str_has_control(name))
             continue;
         if (used)
             caps->auth[used++] = ' ';
@@ -22,9 +23,16 @@ static void add_mechanisms(struct smtp_caps *caps, struct str names)
 
 static void read_line(struct smtp_caps *caps, struct str line)
 {
-    const struct { const char *keyword; bool *flag; } flags[] = {
-        { "PIPELINING", &caps->pipelining }, { "SIZE", &caps->size }, { "8BITMIME", &caps->eight_bit },
-        { "SMTPUTF8", &caps->smtputf8 }, { "DSN", &caps->dsn }, { "ENHANCEDSTATUSCODES", &caps->enhanced },
+    const struct {
+        const char *keyword;
+        bool *flag;
+    } flags[] = {
+        { "PIPELINING", &caps->pipelining },
+        { "SIZE", &caps->size },
+        { "8BITMIME", &caps->eight_bit },
+        { "SMTPUTF8", &caps->smtputf8 },
+        { "DSN", &caps->dsn },
+        { "ENHANCEDSTATUSCODES", &caps->enhanced },
         { "STARTTLS", &caps->starttls },
     };
     struct str rest = line, keyword;
@@ -39,7 +47,7 @@ static void read_line(struct smtp_caps *caps, struct str line)
             caps->size_max = 0;
     if (str_eq_nocase(keyword, STR("AUTH")))
         add_mechanisms(caps, rest);
-    if (str_starts_nocase(line, STR("AUTH=")))          /* from before RFC 2554, still sent */
+    if (str_starts_nocase(line, STR("AUTH="))) /* from before RFC 2554, still sent */
         add_mechanisms(caps, str_from(line, 5));
 }
 

@@ -70,7 +70,8 @@ static struct str take_enhanced(struct smtp_reply *reply, struct str text)
     return str_from(text, len + 1);
 }
 
-/* RFC 5321 4.2: three digits, then '-' if more lines follow or ' ' on the last, which may also be the digits alone. */
+/* RFC 5321 4.2: three digits, then '-' if more lines follow or ' ' on the last, which may also be the digits
+ * alone. */
 enum reply_step smtp_reply_line(struct smtp_reply *reply, struct str line)
 {
     int code = reply_code(line);
@@ -90,7 +91,8 @@ enum reply_step smtp_reply_line(struct smtp_reply *reply, struct str line)
 
 char *smtp_said(const struct smtp_reply *reply, char said[SMTP_SAID_MAX])
 {
-    int used = snprintf(said, SMTP_SAID_MAX, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] ? " " : "");
+    int used =
+        snprintf(said, SMTP_SAID_MAX, "%d %s%s", reply->code, reply->enhanced, reply->enhanced[0] ? " " : "");
 
     text_clean(buf_str(&reply->text), said + used, SMTP_SAID_MAX - (size_t)used);
     return said;

@@ -12,21 +12,21 @@
 #define SMTP_REPLY_TEXT_MAX (16 * 1024)
 
 enum reply_step {
-    REPLY_MORE,             /* another line belongs to it */
+    REPLY_MORE, /* another line belongs to it */
     REPLY_DONE,
-    REPLY_BAD,              /* not SMTP */
-    REPLY_LONG,             /* too many lines, or too much text */
+    REPLY_BAD,  /* not SMTP */
+    REPLY_LONG, /* too many lines, or too much text */
 };
 
 struct smtp_reply {
-    int code;               /* 200..599; 0 before the first line */
+    int code; /* 200..599; 0 before the first line */
     int lines;
-    char enhanced[12];      /* RFC 2034, RFC 3463: "5.1.1", or "" */
-    struct buf text;        /* lines without codes, separated by LF */
+    char enhanced[12]; /* RFC 2034, RFC 3463: "5.1.1", or "" */
+    struct buf text;   /* lines without codes, separated by LF */
 };
 
 void smtp_reply_init(struct smtp_reply *reply);
-void smtp_reply_clear(struct smtp_reply *reply);        /* for the next one */
+void smtp_reply_clear(struct smtp_reply *reply); /* for the next one */
 void smtp_reply_free(struct smtp_reply *reply);
 
 /* `line` without its line break. After anything but REPLY_MORE the reply is finished until it is cleared. */

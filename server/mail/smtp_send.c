@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/mail/smtp_send.c - one mail transaction, RFC 5321 3.3, in as few round trips and system calls as the server allows. */
+/* server/mail/smtp_send.c - one mail transaction, RFC 5321 3.3, in as few round trips and system calls as the
+ * server allows. */
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "mail/smtp_session.h"
 #include "mail/text.h"
 
-#define GROUP_MAX 100           /* recipients in one group: neither end's buffers fill while the other waits (RFC 2920 3.1) */
-#define PIECE (64 * 1024)       /* of the message in one write */
+#define GROUP_MAX                                                                                            \
+    100 /* recipients in one group: neither end's buffers fill while the other waits (RFC 2920 3.1) */
+#define PIECE (64 * 1024) /* of the message in one write */
 
 struct transaction {
     struct smtp_session *smtp;
@@ -16,13 +18,13 @@ struct transaction {
     struct smtp_facts facts;
     struct smtp_result *results;
     struct err *err;
-    struct err first;           /* of the first recipient that wasn't accepted */
+    struct err first; /* of the first recipient that wasn't accepted */
     bool has_first;
     size_t accepted;
     bool mail_refused;
 };
 
-/* ---- results ----------------------------------------------------------------------------------------------- */
+/* ---- results ---------------------------------------------------------------------------------------- */
 
 static void set_result(struct smtp_result *result, enum smtp_class class, const struct smtp_reply *reply)
 {
@@ -77,7 +79,7 @@ static enum smtp_class class_of(const struct smtp_reply *reply)
     return reply->code >= 500 ? SMTP_REJECTED : SMTP_DEFERRED;
 }
 
-/* ---- before anything is sent ------------------------------------------------------------------------------- */
+/* ---- before anything is sent ------------------------------------------------------------------------ */
 
 static bool is_ascii(const char *text)
 {
@@ -105,9 +107,10 @@ static bool is_safe(const char *address)
     return !quoted && strlen(address) <= 320;
 }
 
-static enum smtp_outcome refuse_all(struct transaction *t, const char *id, const char *enhanced, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static enum smtp_outcome refuse_all(struct transaction *t, const char *id, const char *enhanced, const char *fmt, ...)
+static enum smtp_outcome refuse_all(struct transaction *t, const char *id, const char *enhanced,
+                                    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static enum smtp_outcome refuse_all(struct transaction *t, const char *id, const char *enhanced,
+                                    const char *fmt, ...)
 {
     char text[256];
     va_list args;
@@ -139,16 +142,20 @@ static enum smtp_outcome check(struct transaction *t)
     const char *host = dialog_hostname(t->smtp->dialog);
 
     if (t->envelope->max_size > 0 && t->facts.size > t->envelope->max_size)
-        return refuse_all(t, "limit.messageSize", "5.3.4", "The message has %lld bytes; the account allows %lld.",
-                          (long long)t->facts.size, (long long)t->envelope->max_size);
+        return refuse_all(t, "limit.messageSize", "5.3.4",
+                          "The message has %lld bytes; the account allows %lld.", (long long)t->facts.size,
+                          (long long)t->envelope->max_size);
     if (caps->size_max > 0 && t->facts.size > caps->size_max)
-        return refuse_all(t, "limit.messageSize", "5.3.4", "The message has %lld bytes; %s takes %lld at most.",
-                          (long long)t->facts.size, host, (long long)caps->size_max);
+        return refuse_all(t, "limit.messageSize", "5.3.4",
+                          "The message has %lld bytes; %s takes %lld at most.", (long long)t->facts.size,
+                          host, (long long)caps->size_max);
     if (!is_safe(t->envelope->sender))
         return refuse_all(t, "protocol.refused", "5.1.7", "The sender's address can't be sent.");
     if (needs_utf8(t) && !caps->smtputf8)
-        return refuse_all(t, "protocol.smtputf8Missing", "5.6.7",
-                          "The message needs SMTPUTF8 (an address or header that isn't ASCII), which %s doesn't offer.", host);
+        return refuse_all(
+            t, "protocol.smtputf8Missing", "5.6.7",
+            "The message needs SMTPUTF8 (an address or header that isn't ASCII), which %s doesn't offer.",
+            host);
     if (t->facts.eight_bit && !caps->eight_bit)
         return refuse_all(t, "protocol.eightBitMimeMissing", "5.6.3",
                           "The message has 8-bit content, and %s doesn't offer 8BITMIME.", host);
@@ -167,14 +174,15 @@ static size_t refuse_unsayable(struct transaction *t)
         if (!is_safe(address) || *address == '\0')
             refuse_here(&t->results[i], "5.1.3", "The address can't be sent.");
         else if (!is_ascii(address) && !t->smtp->caps.smtputf8)
-            refuse_here(&t->results[i], "5.6.7", "The address needs SMTPUTF8, which the server doesn't offer.");
+            refuse_here(&t->results[i], "5.6.7",
+                        "The address needs SMTPUTF8, which the server doesn't offer.");
         else
             left++;
     }
     return left;
 }
 
-/* ---- commands ---------------------------------------------------------------------------------------------- */
+/* ---- commands --------------------------------------------------------------------------------------- */
 
 /* Adds a command to the group; the transcript has it at once. */
 static void add(struct smtp_session *smtp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -226,7 +234,8 @@ static void add_mail(struct transaction *t)
 
     params[0] = '\0';
     if (caps->size)
-        used += (size_t)snprintf(params + used, sizeof(params) - used, " SIZE=%lld", (long long)t->facts.size);
+        used +=
+            (size_t)snprintf(params + used, sizeof(params) - used, " SIZE=%lld", (long long)t->facts.size);
     if (t->facts.eight_bit)
         used += (size_t)snprintf(params + used, sizeof(params) - used, " BODY=8BITMIME");
     if (needs_utf8(t))
@@ -248,15 +257,15 @@ static void add_recipient(struct transaction *t, const struct smtp_recipient *re
         add(t->smtp, "RCPT TO:<%s>", recipient->address);
 }
 
-/* ---- replies ----------------------------------------------------------------------------------------------- */
+/* ---- replies ---------------------------------------------------------------------------------------- */
 
 static int read_reset(struct smtp_session *smtp, struct err *err)
 {
     if (smtp_read_reply(smtp, "rset", NULL, err) < 0)
         return -1;
-    return smtp->reply.code == 250 ? 0 :
-        dialog_fail(smtp->dialog, ERR_TEMPORARY, "protocol.unexpected", "rset", err, "%s refused RSET.",
-                    dialog_hostname(smtp->dialog));
+    return smtp->reply.code == 250 ? 0
+                                   : dialog_fail(smtp->dialog, ERR_TEMPORARY, "protocol.unexpected", "rset",
+                                                 err, "%s refused RSET.", dialog_hostname(smtp->dialog));
 }
 
 /* Answers that say something about the session, whichever message it is: no message may be lost to them. */
@@ -292,8 +301,11 @@ static int read_mail(struct transaction *t)
     t->mail_refused = true;
     ours = blames_session(&smtp->reply);
     smtp_refused(smtp, smtp->reply.code < 500 ? ERR_TEMPORARY : ERR_REFUSED,
-                 ours && smtp->reply.code >= 530 ? "auth.required" : ours ? "protocol.unexpected" : "protocol.refused", "mail",
-                 ours ? "wants something else before it takes a message" : "refused the message", t->err);
+                 ours && smtp->reply.code >= 530 ? "auth.required"
+                 : ours                          ? "protocol.unexpected"
+                                                 : "protocol.refused",
+                 "mail", ours ? "wants something else before it takes a message" : "refused the message",
+                 t->err);
     if (smtp->reply.code < 400)
         return -1;
     set_all(t, ours ? SMTP_DEFERRED : class_of(&smtp->reply), &smtp->reply);
@@ -318,7 +330,7 @@ static int read_recipient(struct transaction *t, struct smtp_result *result)
         return -1;
     if (smtp->closing)
         return server_leaves(t, "rcpt");
-    if (t->mail_refused)                /* 503 after the MAIL that failed: says nothing */
+    if (t->mail_refused) /* 503 after the MAIL that failed: says nothing */
         return 0;
     if (smtp->reply.code >= 300 && smtp->reply.code < 400)
         return smtp_refused(smtp, ERR_TEMPORARY, "protocol.unexpected", "rcpt", "", t->err);
@@ -327,8 +339,8 @@ static int read_recipient(struct transaction *t, struct smtp_result *result)
         t->accepted++;
     } else if (!t->has_first) {
         t->has_first = true;
-        smtp_refused(smtp, result->class == SMTP_REJECTED ? ERR_REFUSED : ERR_TEMPORARY, "protocol.refused", "rcpt",
-                     "refused a recipient", &t->first);
+        smtp_refused(smtp, result->class == SMTP_REJECTED ? ERR_REFUSED : ERR_TEMPORARY, "protocol.refused",
+                     "rcpt", "refused a recipient", &t->first);
     }
     return 0;
 }
@@ -356,7 +368,7 @@ static int read_data(struct transaction *t)
     return 0;
 }
 
-/* ---- the envelope ------------------------------------------------------------------------------------------ */
+/* ---- the envelope ----------------------------------------------------------------------------------- */
 
 /* Recipients from `*at` on, as many as fit a group; `with_data` when the last is among them. */
 static int send_group(struct transaction *t, size_t *at, bool with_mail)
@@ -379,7 +391,8 @@ static int send_group(struct transaction *t, size_t *at, bool with_mail)
     if (*at == t->envelope->count)
         add(smtp, "DATA");
     smtp->needs_reset = true;
-    if (flush(smtp, "mail", t->err) < 0 || (reset && read_reset(smtp, t->err) < 0) || (with_mail && read_mail(t) < 0))
+    if (flush(smtp, "mail", t->err) < 0 || (reset && read_reset(smtp, t->err) < 0) ||
+        (with_mail && read_mail(t) < 0))
         return -1;
     for (size_t i = first; sent > 0; i++) {
         if (t->mail_refused) {
@@ -411,7 +424,8 @@ static int send_envelope_piped(struct transaction *t)
     if (rc <= 0 || t->accepted > 0)
         return rc;
     /* RFC 2920 3.1: it said 354 with nobody to send to. An empty message ends that, and is refused. */
-    if (dialog_send(t->smtp->dialog, "dot", STR(".\r\n"), t->err) < 0 || smtp_read_reply(t->smtp, "dot", NULL, t->err) < 0)
+    if (dialog_send(t->smtp->dialog, "dot", STR(".\r\n"), t->err) < 0 ||
+        smtp_read_reply(t->smtp, "dot", NULL, t->err) < 0)
         return -1;
     return 0;
 }
@@ -442,7 +456,7 @@ static int send_envelope_in_turn(struct transaction *t)
     return flush(smtp, "data", t->err) < 0 ? -1 : read_data(t);
 }
 
-/* ---- the message ------------------------------------------------------------------------------------------- */
+/* ---- the message ------------------------------------------------------------------------------------ */
 
 static int send_message(struct transaction *t)
 {
@@ -470,7 +484,8 @@ static enum smtp_outcome read_verdict(struct transaction *t)
     struct smtp_session *smtp = t->smtp;
     enum smtp_class class;
 
-    if (smtp_read_reply(smtp, "dot", NULL, t->err) < 0 || (smtp->reply.code >= 300 && smtp->reply.code < 400)) {
+    if (smtp_read_reply(smtp, "dot", NULL, t->err) < 0 ||
+        (smtp->reply.code >= 300 && smtp->reply.code < 400)) {
         if (!dialog_is_broken(smtp->dialog))
             smtp_refused(smtp, ERR_TEMPORARY, "protocol.unexpected", "dot", "", t->err);
         forget_accepted(t, SMTP_IN_DOUBT);
@@ -504,12 +519,13 @@ static enum smtp_outcome transact(struct transaction *t)
     return nobody(t);
 }
 
-enum smtp_outcome smtp_send(struct smtp_session *smtp, const struct smtp_envelope *envelope, struct str message,
-                            struct smtp_result *results, struct err *err)
+enum smtp_outcome smtp_send(struct smtp_session *smtp, const struct smtp_envelope *envelope,
+                            struct str message, struct smtp_result *results, struct err *err)
 {
     struct err own = { 0 };
-    struct transaction t = { .smtp = smtp, .envelope = envelope, .message = message, .results = results,
-                             .err = &own };
+    struct transaction t = {
+        .smtp = smtp, .envelope = envelope, .message = message, .results = results, .err = &own
+    };
     enum smtp_outcome outcome;
 
     smtp_body_look(message, &t.facts);

@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 
-/* Line breaks and other controls become spaces, what is not UTF-8 becomes '?', and what does not fit is cut at a
- * character. Returns `into`, which is NUL-terminated. */
+/* Line breaks and other controls become spaces, what is not UTF-8 becomes '?', and what does not fit is cut
+ * at a character. Returns `into`, which is NUL-terminated. */
 char *text_clean(struct str from, char *into, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages from anywhere: read, prepared for sending, searched for recipients; and each line as an address. */
+/* Messages from anywhere: read, prepared for sending, searched for recipients; and each line as an address.
+ */
 #include <stdlib.h>
 
 #include "mail/address.h"
@@ -45,14 +46,17 @@ static void inspect(struct str raw)
 
 static void prepare(struct str raw)
 {
-    static const struct mime_defaults defaults = { .message_id = "<1@x>", .from = "a@example.com", .date = 1795516920250 };
+    static const struct mime_defaults defaults = { .message_id = "<1@x>",
+                                                   .from = "a@example.com",
+                                                   .date = 1795516920250 };
     AUTO_BUF(once, 1 << 22);
     AUTO_BUF(twice, 1 << 22);
     AUTO_ENVELOPE(envelope);
 
     if (mime_prepare(raw, &defaults, &once, NULL) < 0)
         return;
-    must(mime_prepare(buf_str(&once), &defaults, &twice, NULL) == 0 && str_eq(buf_str(&once), buf_str(&twice)));
+    must(mime_prepare(buf_str(&once), &defaults, &twice, NULL) == 0 &&
+         str_eq(buf_str(&once), buf_str(&twice)));
     if (mime_envelope_read(raw, &envelope, NULL) == 0) {
         must(envelope.count > 0);
         for (size_t i = 0; i < envelope.count; i++)

@@ -44,7 +44,8 @@ static void stuff(struct str message)
         ;
     rest = buf_str(&out);
     while (str_split(&rest, '\n', &line) && rest.p) {
-        must(line.len > 0 && line.p[line.len - 1] == '\r' && memchr(line.p, '\r', line.len) == line.p + line.len - 1);
+        must(line.len > 0 && line.p[line.len - 1] == '\r' &&
+             memchr(line.p, '\r', line.len) == line.p + line.len - 1);
         dots += str_eq(line, STR(".\r"));
         bytes += (int64_t)line.len + 1 - (line.p[0] == '.');
     }

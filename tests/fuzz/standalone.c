@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A main() for fuzz targets without libFuzzer: runs every file named, or below the folders named, once. Without arguments
- * the target's own seeds: fuzz-mime runs seeds/mime/. Prints TAP; a target that fails ends the program. */
+/* A main() for fuzz targets without libFuzzer: runs every file named, or below the folders named, once.
+ * Without arguments the target's own seeds: fuzz-mime runs seeds/mime/. Prints TAP; a target that fails ends
+ * the program. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -27,7 +28,8 @@ static void result(int good, const char *path, const char *words)
 static void run_file(const char *path, size_t size)
 {
     FILE *in = fopen(path, "rb");
-    uint8_t *data = malloc(size ? size : 1);    /* exactly as large, so that a sanitizer sees the byte after it */
+    uint8_t *data =
+        malloc(size ? size : 1); /* exactly as large, so that a sanitizer sees the byte after it */
 
     if (in == NULL || data == NULL || fread(data, 1, size, in) != size) {
         result(0, path, " can't be read");

@@ -9,14 +9,19 @@
 
 static void test_address(void)
 {
-    static const struct { const char *text, *addr, *name; bool utf8; } rows[] = {
+    static const struct {
+        const char *text, *addr, *name;
+        bool utf8;
+    } rows[] = {
         { "a@example.com", "a@example.com", "", false },
         { "  a@example.com ", "a@example.com", "", false },
         { "<a@example.com>", "a@example.com", "", false },
         { "Ann B <a@example.com>", "a@example.com", "Ann B", false },
         { "\"B, Ann\" <a@example.com>", "a@example.com", "B, Ann", false },
         { "=?utf-8?q?J=C3=B6rg?= <a@example.com>", "a@example.com", "J\xc3\xb6rg", false },
-        { "J\xc3\xb6rg <j@b\xc3\xbc" "cher.example>", "j@xn--bcher-kva.example", "J\xc3\xb6rg", false },
+        { "J\xc3\xb6rg <j@b\xc3\xbc"
+          "cher.example>",
+          "j@xn--bcher-kva.example", "J\xc3\xb6rg", false },
         { "j\xc3\xb6rg@example.com", "j\xc3\xb6rg@example.com", "", true },
         { "\"a b\"@example.com", "\"a b\"@example.com", "", false },
         { "<a@xn--bcher-kva.example>", "a@xn--bcher-kva.example", "", false },
@@ -48,7 +53,8 @@ static void test_address(void)
         { "a@example.com>", NULL, NULL, false },
         { "<a@example.com", NULL, NULL, false },
         { "=?utf-8?q?x=0D=0ABcc:_y?= <a@example.com>", NULL, NULL, false },
-        { "12345678901234567890123456789012345678901234567890123456789012345@example.com", NULL, NULL, false },
+        { "12345678901234567890123456789012345678901234567890123456789012345@example.com", NULL, NULL,
+          false },
         { "\xff@example.com", NULL, NULL, false },
     };
 
@@ -57,13 +63,15 @@ static void test_address(void)
         struct err err = { 0 };
         int rc = address_parse(rows[i].text, &address, &err);
 
-        if (!ok(rows[i].addr ? rc == 0 && strcmp(address.addr, rows[i].addr) == 0 && strcmp(address.name, rows[i].name) == 0 &&
-                address.utf8 == rows[i].utf8 : rc < 0 && strcmp(err.id, "address.invalid") == 0, "address row %zu", i))
+        if (!ok(rows[i].addr ? rc == 0 && strcmp(address.addr, rows[i].addr) == 0 &&
+                                   strcmp(address.name, rows[i].name) == 0 && address.utf8 == rows[i].utf8
+                             : rc < 0 && strcmp(err.id, "address.invalid") == 0,
+                "address row %zu", i))
             printf("# %s, %s, %s\n", address.addr, address.name, err.text);
     }
 }
 
-/* ---- building ---------------------------------------------------------------------------------------------- */
+/* ---- building --------------------------------------------------------------------------------------- */
 
 static const char *const to_a[] = { "Ann <a@example.com>" };
 
@@ -77,36 +85,62 @@ static void test_build_refuses(void)
 {
     static const char *const bad_to[] = { "a@example.com", "nobody", "b@example.com, c@example.com" };
     static const struct mime_header headers[] = {
-        { "X-Fine", "yes" }, { "X-Foo", "a\r\nBcc: b@example.com" }, { "X/Y~Z", "\x01" }, { "Bad Name", "x" }, { "Bcc", "b@example.com" },
-        { "content-type", "text/html" }, { "received", "x" }, { "X:Y", "x" }, { "", "x" },
+        { "X-Fine", "yes" },
+        { "X-Foo", "a\r\nBcc: b@example.com" },
+        { "X/Y~Z", "\x01" },
+        { "Bad Name", "x" },
+        { "Bcc", "b@example.com" },
+        { "content-type", "text/html" },
+        { "received", "x" },
+        { "X:Y", "x" },
+        { "", "x" },
     };
     static const struct mime_attachment attachments[] = {
-        { .filename = "a\nb", .content_type = "text/plain" }, { .content_type = "multipart/mixed" }, { .content_type = "text" },
-        { .content_type = "text/plain\r\nX: y" }, { .content_id = "a b" }, { .content_type = "message/rfc822", .data = { "\xff", 1 } },
+        { .filename = "a\nb", .content_type = "text/plain" },
+        { .content_type = "multipart/mixed" },
+        { .content_type = "text" },
+        { .content_type = "text/plain\r\nX: y" },
+        { .content_id = "a b" },
+        { .content_type = "message/rfc822", .data = { "\xff", 1 } },
     };
     static const struct mime_draft draft = {
-        .from = "me@example.com\r\nX: y", .to = bad_to, .to_count = 3, .reply_to = "x", .subject = "a\nb", .text = "\xff", .html = "\xfe",
-        .headers = headers, .header_count = COUNT_OF(headers), .attachments = attachments,
-        .attachment_count = COUNT_OF(attachments), .message_id = "<a@b>\r\nX: y",
+        .from = "me@example.com\r\nX: y",
+        .to = bad_to,
+        .to_count = 3,
+        .reply_to = "x",
+        .subject = "a\nb",
+        .text = "\xff",
+        .html = "\xfe",
+        .headers = headers,
+        .header_count = COUNT_OF(headers),
+        .attachments = attachments,
+        .attachment_count = COUNT_OF(attachments),
+        .message_id = "<a@b>\r\nX: y",
     };
     AUTO_BUF(raw, 1 << 20);
     AUTO_BUF(notes, 1 << 16);
     AUTO_ENVELOPE(envelope);
     struct err err = { 0 };
 
-    ok(mime_build(&draft, &raw, &envelope, note, &notes, &err) < 0 && raw.len == 0, "refused, nothing is built");
+    ok(mime_build(&draft, &raw, &envelope, note, &notes, &err) < 0 && raw.len == 0,
+       "refused, nothing is built");
     is_str(err.at, "/from", "the error is the first problem");
-    is_str(notes.p,
-           "/from address.invalid\n/replyTo address.invalid\n/to/1 address.invalid\n/to/2 address.invalid\n/subject header.value\n"
-           "/text message.text\n/html message.text\n/headers/X-Foo header.value\n/headers/X~1Y~0Z header.value\n"
-           "/headers/Bad Name header.name\n/headers/Bcc header.reserved\n/headers/content-type header.reserved\n"
-           "/headers/received header.reserved\n/headers/X:Y header.name\n/headers/ header.name\n"
-           "/attachments/0/filename attachment.filename\n/attachments/1/contentType attachment.contentType\n"
-           "/attachments/2/contentType attachment.contentType\n/attachments/3/contentType attachment.contentType\n"
-           "/attachments/4/contentId attachment.contentId\n/attachments/5/contentType attachment.contentType\n"
-           "/headers/Message-ID header.value\n", "and all are told");
+    is_str(
+        notes.p,
+        "/from address.invalid\n/replyTo address.invalid\n/to/1 address.invalid\n/to/2 "
+        "address.invalid\n/subject header.value\n"
+        "/text message.text\n/html message.text\n/headers/X-Foo header.value\n/headers/X~1Y~0Z header.value\n"
+        "/headers/Bad Name header.name\n/headers/Bcc header.reserved\n/headers/content-type header.reserved\n"
+        "/headers/received header.reserved\n/headers/X:Y header.name\n/headers/ header.name\n"
+        "/attachments/0/filename attachment.filename\n/attachments/1/contentType attachment.contentType\n"
+        "/attachments/2/contentType attachment.contentType\n/attachments/3/contentType "
+        "attachment.contentType\n"
+        "/attachments/4/contentId attachment.contentId\n/attachments/5/contentType attachment.contentType\n"
+        "/headers/Message-ID header.value\n",
+        "and all are told");
     buf_clear(&notes);
-    ok(mime_build(&(struct mime_draft){ .from = "" }, &raw, &envelope, note, &notes, &err) < 0, "nothing given");
+    ok(mime_build(&(struct mime_draft){ .from = "" }, &raw, &envelope, note, &notes, &err) < 0,
+       "nothing given");
     is_str(notes.p, "/from address.missing\n/to message.recipients\n", "sender and recipients are asked for");
 }
 
@@ -139,12 +173,27 @@ static bool is_ascii(struct str s)
 
 static void test_build_simple(void)
 {
-    static const char *const cc[] = { "b@example.com", "a@example.com" }, *const bcc[] = { "hidden@example.com" };
-    static const struct mime_header headers[] = { { "X-Plant", "L\xc3\xb6sung 7" }, { "References", "<x@y> <z@y>" } };
+    static const char *const cc[] = { "b@example.com", "a@example.com" }, *const bcc[] = {
+        "hidden@example.com"
+    };
+    static const struct mime_header headers[] = { { "X-Plant", "L\xc3\xb6sung 7" },
+                                                  { "References", "<x@y> <z@y>" } };
     static const struct mime_draft draft = {
-        .from = "Plant <plant@example.com>", .to = to_a, .to_count = 1, .cc = cc, .cc_count = 2, .bcc = bcc, .bcc_count = 1,
-        .reply_to = "ops@example.com", .subject = "Gr\xc3\xbc\xc3\x9f" "e", .text = "one\ntwo\r\n.three", .headers = headers, .header_count = 2,
-        .message_id = "<1@example.com>", .date = 1795516920250,
+        .from = "Plant <plant@example.com>",
+        .to = to_a,
+        .to_count = 1,
+        .cc = cc,
+        .cc_count = 2,
+        .bcc = bcc,
+        .bcc_count = 1,
+        .reply_to = "ops@example.com",
+        .subject = "Gr\xc3\xbc\xc3\x9f"
+                   "e",
+        .text = "one\ntwo\r\n.three",
+        .headers = headers,
+        .header_count = 2,
+        .message_id = "<1@example.com>",
+        .date = 1795516920250,
     };
     AUTO_BUF(raw, 1 << 20);
     AUTO_ENVELOPE(envelope);
@@ -163,7 +212,8 @@ static void test_build_simple(void)
            "MIME-Version: 1.0\r\n"
            "Content-Type: text/plain; charset=utf-8\r\n"
            "\r\n"
-           "one\r\ntwo\r\n.three\r\n", "a simple message");
+           "one\r\ntwo\r\n.three\r\n",
+           "a simple message");
     is_str(envelope.sender, "plant@example.com", "its sender");
     is_int((long long)envelope.count, 3, "its recipients, each once");
     is_str(envelope.recipients[2], "hidden@example.com", "bcc is in the envelope");
@@ -176,11 +226,18 @@ static void test_build_parts(void)
     static const struct mime_attachment attachments[] = {
         { .filename = "logo.png", .content_type = "image/png", .content_id = "logo@x", .data = { "PNG", 3 } },
         { .filename = "r\xc3\xa9sum\xc3\xa9.bin", .data = { binary, sizeof(binary) - 1 } },
-        { .filename = "fwd.eml", .content_type = "message/rfc822", .data = { "Subject: inner\n\nbody\n", 20 } },
+        { .filename = "fwd.eml",
+          .content_type = "message/rfc822",
+          .data = { "Subject: inner\n\nbody\n", 20 } },
     };
     struct mime_draft draft = {
-        .from = "me@example.com", .to = to_a, .to_count = 1, .text = "\xe4\xb8\xad\xe6\x96\x87\n\xe4\xb8\xad\xe6\x96\x87",
-        .html = "<img src=\"cid:logo@x\">", .attachments = attachments, .attachment_count = 3,
+        .from = "me@example.com",
+        .to = to_a,
+        .to_count = 1,
+        .text = "\xe4\xb8\xad\xe6\x96\x87\n\xe4\xb8\xad\xe6\x96\x87",
+        .html = "<img src=\"cid:logo@x\">",
+        .attachments = attachments,
+        .attachment_count = 3,
     };
     AUTO_BUF(raw, 1 << 20);
     AUTO_BUF(data, 1 << 20);
@@ -194,7 +251,9 @@ static void test_build_parts(void)
     info = mime_inspect(buf_str(&raw), true);
     is_str(info->text, "\xe4\xb8\xad\xe6\x96\x87\r\n\xe4\xb8\xad\xe6\x96\x87\r\n", "the text comes back");
     is_str(info->html, "<img src=\"cid:logo@x\">\r\n", "and the html");
-    ok(strstr(raw.p, "multipart/mixed") && strstr(raw.p, "multipart/alternative") && strstr(raw.p, "multipart/related"), "the structure");
+    ok(strstr(raw.p, "multipart/mixed") && strstr(raw.p, "multipart/alternative") &&
+           strstr(raw.p, "multipart/related"),
+       "the structure");
     is_int((long long)info->attachment_count, 3, "attachments");
     is_str(info->attachments[0].content_id, "logo@x", "content id");
     is_str(info->attachments[0].filename, "logo.png", "file name of the image");
@@ -202,28 +261,35 @@ static void test_build_parts(void)
     is_str(info->attachments[1].content_type, "application/octet-stream", "content type by default");
     is_int(info->attachments[1].size, sizeof(binary) - 1, "decoded size");
     is_str(info->attachments[2].content_type, "message/rfc822", "an attached message stays one");
-    ok(mime_attachment_read(buf_str(&raw), 1, &data, &part, &err) == 0 && str_eq(buf_str(&data), str_n(binary, sizeof(binary) - 1)),
+    ok(mime_attachment_read(buf_str(&raw), 1, &data, &part, &err) == 0 &&
+           str_eq(buf_str(&data), str_n(binary, sizeof(binary) - 1)),
        "binary content is exact");
     is_str(part.filename, "r\xc3\xa9sum\xc3\xa9.bin", "and described");
     mime_part_clear(&part);
     buf_clear(&data);
-    ok(mime_attachment_read(buf_str(&raw), 2, &data, NULL, &err) == 0 && strstr(data.p, "Subject: inner"), "the attached message");
-    ok(mime_attachment_read(buf_str(&raw), 3, &data, NULL, &err) < 0 && err.code == ERR_NOT_FOUND, "there is no fourth");
+    ok(mime_attachment_read(buf_str(&raw), 2, &data, NULL, &err) == 0 && strstr(data.p, "Subject: inner"),
+       "the attached message");
+    ok(mime_attachment_read(buf_str(&raw), 3, &data, NULL, &err) < 0 && err.code == ERR_NOT_FOUND,
+       "there is no fourth");
     raw.max = 100;
     buf_free(&raw);
-    ok(mime_build(&draft, &raw, &envelope, NULL, NULL, &err) < 0 && strcmp(err.id, "limit.messageSize") == 0, "the ceiling holds");
+    ok(mime_build(&draft, &raw, &envelope, NULL, NULL, &err) < 0 && strcmp(err.id, "limit.messageSize") == 0,
+       "the ceiling holds");
 }
 
 static void test_build_utf8(void)
 {
-    static const char *const to[] = { "j\xc3\xb6rg@b\xc3\xbc" "cher.example" };
+    static const char *const to[] = { "j\xc3\xb6rg@b\xc3\xbc"
+                                      "cher.example" };
     struct mime_draft draft = { .from = "me@example.com", .to = to, .to_count = 1 };
     AUTO_BUF(raw, 1 << 20);
     AUTO_ENVELOPE(envelope);
     AUTO_ENVELOPE(hidden);
-    AUTO_FREE char *id = mime_message_id("7", "Me <me@b\xc3\xbc" "cher.example>");
+    AUTO_FREE char *id = mime_message_id("7", "Me <me@b\xc3\xbc"
+                                              "cher.example>");
 
-    ok(strstr(build(&draft, &raw, &envelope), "\r\nTo: j\xc3\xb6rg@xn--bcher-kva.example\r\n") && envelope.smtputf8,
+    ok(strstr(build(&draft, &raw, &envelope), "\r\nTo: j\xc3\xb6rg@xn--bcher-kva.example\r\n") &&
+           envelope.smtputf8,
        "a local part beyond ASCII needs SMTPUTF8, the domain doesn't");
     buf_clear(&raw);
     draft = (struct mime_draft){ .from = "me@example.com", .bcc = to, .bcc_count = 1, .subject = "" };
@@ -252,27 +318,45 @@ static void test_long_lines(void)
     ok(longest < 1000, "no line is longer than RFC 5322 allows (%zu)", longest);
 }
 
-/* ---- as given ---------------------------------------------------------------------------------------------- */
+/* ---- as given --------------------------------------------------------------------------------------- */
 
 static void test_prepare(void)
 {
-    static const struct { const char *name, *raw, *expected, *id; } rows[] = {
-        { "complete: untouched", "Message-ID: <1@x>\r\nDate: now\r\nFrom: a@example.com\r\nReply-To: b@example.com\r\n\r\nbody\n.\r\n",
-          "Message-ID: <1@x>\r\nDate: now\r\nFrom: a@example.com\r\nReply-To: b@example.com\r\n\r\nbody\n.\r\n", NULL },
+    static const struct {
+        const char *name, *raw, *expected, *id;
+    } rows[] = {
+        { "complete: untouched",
+          "Message-ID: <1@x>\r\nDate: now\r\nFrom: a@example.com\r\nReply-To: "
+          "b@example.com\r\n\r\nbody\n.\r\n",
+          "Message-ID: <1@x>\r\nDate: now\r\nFrom: a@example.com\r\nReply-To: "
+          "b@example.com\r\n\r\nbody\n.\r\n",
+          NULL },
         { "what is missing is put in front", "Subject: x\n\nbody",
-          "From: Plant <plant@example.com>\r\nReply-To: ops@example.com\r\nDate: Tue, 24 Nov 2026 10:42:00 +0000\r\n"
-          "Message-ID: <2@x>\r\nSubject: x\n\nbody", NULL },
-        { "Bcc goes, folded and twice", "From: a@example.com\r\nReply-To: a@example.com\r\nBCC: b@example.com,\r\n c@example.com\r\nDate: d\r\n"
+          "From: Plant <plant@example.com>\r\nReply-To: ops@example.com\r\nDate: Tue, 24 Nov 2026 10:42:00 "
+          "+0000\r\n"
+          "Message-ID: <2@x>\r\nSubject: x\n\nbody",
+          NULL },
+        { "Bcc goes, folded and twice",
+          "From: a@example.com\r\nReply-To: a@example.com\r\nBCC: b@example.com,\r\n c@example.com\r\nDate: "
+          "d\r\n"
           "bcc : d@example.com\r\nMessage-Id: <1@x>\r\n\r\nBcc: stays@example.com\r\n",
-          "From: a@example.com\r\nReply-To: a@example.com\r\nDate: d\r\nMessage-Id: <1@x>\r\n\r\nBcc: stays@example.com\r\n", NULL },
-        { "an empty one is filled in", "From: a@example.com\nReply-To: a@example.com\nDate:\nMessage-ID: <1@x>\n\n",
-          "Date: Tue, 24 Nov 2026 10:42:00 +0000\r\nFrom: a@example.com\nReply-To: a@example.com\nMessage-ID: <1@x>\n\n", NULL },
+          "From: a@example.com\r\nReply-To: a@example.com\r\nDate: d\r\nMessage-Id: <1@x>\r\n\r\nBcc: "
+          "stays@example.com\r\n",
+          NULL },
+        { "an empty one is filled in",
+          "From: a@example.com\nReply-To: a@example.com\nDate:\nMessage-ID: <1@x>\n\n",
+          "Date: Tue, 24 Nov 2026 10:42:00 +0000\r\nFrom: a@example.com\nReply-To: "
+          "a@example.com\nMessage-ID: <1@x>\n\n",
+          NULL },
         { "no headers", "\r\nbody", NULL, "message.headers" },
         { "empty", "", NULL, "message.headers" },
-        { "a line that isn't a header", "From: a@example.com\r\nwhat is this\r\n\r\n", NULL, "message.headers" },
+        { "a line that isn't a header", "From: a@example.com\r\nwhat is this\r\n\r\n", NULL,
+          "message.headers" },
         { "a name with a space", "From: a@example.com\r\nX Y: z\r\n\r\n", NULL, "message.headers" },
     };
-    static const struct mime_defaults defaults = { .message_id = "<2@x>", .from = "Plant <plant@example.com>", .reply_to = "ops@example.com",
+    static const struct mime_defaults defaults = { .message_id = "<2@x>",
+                                                   .from = "Plant <plant@example.com>",
+                                                   .reply_to = "ops@example.com",
                                                    .date = 1795516920250 };
     AUTO_BUF(small, 10);
     struct err err = { 0 };
@@ -283,30 +367,45 @@ static void test_prepare(void)
 
         err = (struct err){ 0 };
         rc = mime_prepare(str_c(rows[i].raw), &defaults, &out, &err);
-        if (!ok(rows[i].expected ? rc == 0 && strcmp(out.p, rows[i].expected) == 0 : rc < 0 && strcmp(err.id, rows[i].id) == 0,
+        if (!ok(rows[i].expected ? rc == 0 && strcmp(out.p, rows[i].expected) == 0
+                                 : rc < 0 && strcmp(err.id, rows[i].id) == 0,
                 "prepare: %s", rows[i].name))
             printf("# %s\n# %s\n", out.p, err.text);
     }
-    ok(mime_prepare(STR("From: a@example.com\n\n\0"), &defaults, &small, &err) < 0 && strcmp(err.id, "message.invalid") == 0, "NUL bytes");
-    ok(mime_prepare(STR("Subject: more than fits\n\n"), &defaults, &small, &err) < 0 && err.code == ERR_TOO_LARGE, "the ceiling holds");
+    ok(mime_prepare(STR("From: a@example.com\n\n\0"), &defaults, &small, &err) < 0 &&
+           strcmp(err.id, "message.invalid") == 0,
+       "NUL bytes");
+    ok(mime_prepare(STR("Subject: more than fits\n\n"), &defaults, &small, &err) < 0 &&
+           err.code == ERR_TOO_LARGE,
+       "the ceiling holds");
 }
 
 static void test_envelope(void)
 {
-    static const struct { const char *name, *raw, *sender, *recipients, *at; bool utf8; } rows[] = {
-        { "To, Cc, Bcc", "From: Me <me@example.com>\nTo: a@example.com, \"B, b\" <b@example.com>\nCc: a@example.com,\n c@example.com\n"
-          "Bcc: d@example.com\n\nTo: e@example.com\n", "me@example.com", "a@example.com b@example.com c@example.com d@example.com", NULL, false },
-        { "a group", "From: me@example.com\nTo: friends: a@example.com, b@example.com;, c@example.com\n\n", "me@example.com",
-          "a@example.com b@example.com c@example.com", NULL, false },
-        { "nobody disclosed", "From: me@example.com\nTo: undisclosed-recipients:;\nBcc: a@example.com\n\n", "me@example.com", "a@example.com", NULL,
-          false },
-        { "Sender", "From: a@example.com, b@example.com\nSender: b@example.com\nTo: c@example.com\n\n", "b@example.com", "c@example.com", NULL, false },
+    static const struct {
+        const char *name, *raw, *sender, *recipients, *at;
+        bool utf8;
+    } rows[] = {
+        { "To, Cc, Bcc",
+          "From: Me <me@example.com>\nTo: a@example.com, \"B, b\" <b@example.com>\nCc: a@example.com,\n "
+          "c@example.com\n"
+          "Bcc: d@example.com\n\nTo: e@example.com\n",
+          "me@example.com", "a@example.com b@example.com c@example.com d@example.com", NULL, false },
+        { "a group", "From: me@example.com\nTo: friends: a@example.com, b@example.com;, c@example.com\n\n",
+          "me@example.com", "a@example.com b@example.com c@example.com", NULL, false },
+        { "nobody disclosed", "From: me@example.com\nTo: undisclosed-recipients:;\nBcc: a@example.com\n\n",
+          "me@example.com", "a@example.com", NULL, false },
+        { "Sender", "From: a@example.com, b@example.com\nSender: b@example.com\nTo: c@example.com\n\n",
+          "b@example.com", "c@example.com", NULL, false },
         { "no From", "To: a@example.com\n\n", "", "a@example.com", NULL, false },
-        { "IDN", "From: me@example.com\nTo: j\xc3\xb6rg@b\xc3\xbc" "cher.example\n\n", "me@example.com", "j\xc3\xb6rg@xn--bcher-kva.example", NULL,
-          true },
+        { "IDN",
+          "From: me@example.com\nTo: j\xc3\xb6rg@b\xc3\xbc"
+          "cher.example\n\n",
+          "me@example.com", "j\xc3\xb6rg@xn--bcher-kva.example", NULL, true },
         { "nobody", "From: me@example.com\n\n", NULL, NULL, "/to", false },
         { "not an address", "From: me@example.com\nTo: a@example.com, nobody\n\n", NULL, NULL, "/to", false },
-        { "not an address in Cc", "From: me@example.com\nTo: a@example.com\nCc: @\n\n", NULL, NULL, "/cc", false },
+        { "not an address in Cc", "From: me@example.com\nTo: a@example.com\nCc: @\n\n", NULL, NULL, "/cc",
+          false },
         { "not an address in From", "From: nobody\nTo: a@example.com\n\n", NULL, NULL, "/from", false },
     };
 
@@ -318,33 +417,48 @@ static void test_envelope(void)
 
         for (size_t k = 0; k < envelope.count; k++)
             buf_addf(&joined, "%s%s", k ? " " : "", envelope.recipients[k]);
-        if (!ok(rows[i].sender ? rc == 0 && strcmp(envelope.sender, rows[i].sender) == 0 && strcmp(joined.p, rows[i].recipients) == 0 &&
-                envelope.smtputf8 == rows[i].utf8 : rc < 0 && strcmp(err.at, rows[i].at) == 0, "envelope: %s", rows[i].name))
+        if (!ok(rows[i].sender
+                    ? rc == 0 && strcmp(envelope.sender, rows[i].sender) == 0 &&
+                          strcmp(joined.p, rows[i].recipients) == 0 && envelope.smtputf8 == rows[i].utf8
+                    : rc < 0 && strcmp(err.at, rows[i].at) == 0,
+                "envelope: %s", rows[i].name))
             printf("# %s: %s, %s %s\n", envelope.sender, joined.p, err.at, err.text);
     }
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 static void test_inspect(void)
 {
-    AUTO(mime_info) info = mime_inspect(STR("Message-ID: <1@x>\nFrom: =?utf-8?q?J=C3=B6rg?= <j@example.com>\nTo: a@example.com, B <b@example.com>\n"
-                                            "Cc: g: c@example.com;\nSubject: =?utf-8?b?R3LDvMOfZQ==?=\n =?utf-8?q?!?=\nDate: Tue, 24 Nov 2026 11:42:00 +0100\n"
-                                            "Content-Type: text/plain; charset=iso-8859-1\n\ngr\xfc\xdf\n"), true);
+    AUTO(mime_info)
+    info = mime_inspect(STR("Message-ID: <1@x>\nFrom: =?utf-8?q?J=C3=B6rg?= <j@example.com>\nTo: "
+                            "a@example.com, B <b@example.com>\n"
+                            "Cc: g: c@example.com;\nSubject: =?utf-8?b?R3LDvMOfZQ==?=\n =?utf-8?q?!?=\nDate: "
+                            "Tue, 24 Nov 2026 11:42:00 +0100\n"
+                            "Content-Type: text/plain; charset=iso-8859-1\n\ngr\xfc\xdf\n"),
+                        true);
     AUTO(mime_info) nothing = mime_inspect(STR(""), true);
     AUTO(mime_info) rubbish = mime_inspect(STR("\xff\xfe\x01\x02\n\n\n"), false);
-    AUTO(mime_info) path = mime_inspect(STR("Content-Type: text/plain; name=\"..\\\\..\\\\etc/passwd\"\nContent-Disposition: attachment\n\nx"), false);
+    AUTO(mime_info)
+    path = mime_inspect(STR("Content-Type: text/plain; name=\"..\\\\..\\\\etc/passwd\"\nContent-Disposition: "
+                            "attachment\n\nx"),
+                        false);
 
     is_str(info->message_id, "<1@x>", "message id");
     is_str(info->from, "J\xc3\xb6rg <j@example.com>", "from");
     ok(info->to_count == 2 && strcmp(info->to[1], "B <b@example.com>") == 0, "to");
     ok(info->cc_count == 1 && strcmp(info->cc[0], "c@example.com") == 0, "cc, out of its group");
-    is_str(info->subject, "Gr\xc3\xbc\xc3\x9f" "e!", "subject");
+    is_str(info->subject,
+           "Gr\xc3\xbc\xc3\x9f"
+           "e!",
+           "subject");
     is_int(info->date, 1795516920000, "date");
     is_str(info->text, "gr\xc3\xbc\xc3\x9f\n", "text in UTF-8");
-    ok(nothing->message_id == NULL && strcmp(nothing->from, "") == 0 && nothing->attachment_count == 0, "nothing in nothing");
+    ok(nothing->message_id == NULL && strcmp(nothing->from, "") == 0 && nothing->attachment_count == 0,
+       "nothing in nothing");
     ok(rubbish->date == 0 && rubbish->text == NULL, "rubbish is no message and no trouble");
-    is_str(path->attachment_count ? path->attachments[0].filename : NULL, "passwd", "a file name is never a path");
+    is_str(path->attachment_count ? path->attachments[0].filename : NULL, "passwd",
+           "a file name is never a path");
 }
 
 /* Content-Type lines open one level each; `levels` of them. */
@@ -360,7 +474,11 @@ static void nest(struct buf *raw, int levels, const char *type)
 
 static void test_hostile(void)
 {
-    static const struct { const char *name, *type; int levels; bool partial; } rows[] = {
+    static const struct {
+        const char *name, *type;
+        int levels;
+        bool partial;
+    } rows[] = {
         { "messages in messages", "message", 20, false },
         { "very many messages in messages", "message", 100000, true },
         { "parts in parts", "multipart", 10, false },

@@ -9,18 +9,27 @@
 #include "tap.h"
 
 static const struct mail_auth basic = { .type = MAIL_AUTH_BASIC, .username = "plant", .secret = "se=cr,et" };
-static const struct mail_auth bearer = { .type = MAIL_AUTH_BEARER, .username = "a,b=c@example.com", .secret = "token" };
-static const struct sasl_channel tls = { .hostname = "mail.example.com", .port = 587, .service = "smtp", .encrypted = true };
-static const struct sasl_channel bound = { .hostname = "mail.example.com", .port = 587, .service = "smtp",
-                                           .encrypted = true, .binding = "YmluZGluZw==" };
+static const struct mail_auth bearer = { .type = MAIL_AUTH_BEARER,
+                                         .username = "a,b=c@example.com",
+                                         .secret = "token" };
+static const struct sasl_channel tls = {
+    .hostname = "mail.example.com", .port = 587, .service = "smtp", .encrypted = true
+};
+static const struct sasl_channel bound = { .hostname = "mail.example.com",
+                                           .port = 587,
+                                           .service = "smtp",
+                                           .encrypted = true,
+                                           .binding = "YmluZGluZw==" };
 static const struct sasl_channel clear = { .hostname = "mail.example.com", .port = 25, .service = "smtp" };
-static const struct sasl_channel allowed = { .hostname = "mail.example.com", .port = 25, .service = "smtp",
-                                             .allow_cleartext = true };
+static const struct sasl_channel allowed = {
+    .hostname = "mail.example.com", .port = 25, .service = "smtp", .allow_cleartext = true
+};
 
 static void test_choose(void)
 {
-    static const char all[] = "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS "
-                              "XOAUTH2 OAUTHBEARER";
+    static const char all[] =
+        "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS "
+        "XOAUTH2 OAUTHBEARER";
     static const struct {
         const struct sasl_channel *channel;
         const struct mail_auth *auth;
@@ -58,11 +67,12 @@ static void test_choose(void)
         auth.mechanism = rows[i].named;
         chosen = sasl_choose(&auth, rows[i].channel, rows[i].offered, &err);
         ok((chosen ? rows[i].chosen && strcmp(chosen, rows[i].chosen) == 0 : rows[i].chosen == NULL) &&
-           strcmp(err.id, rows[i].id ? rows[i].id : "") == 0, "choice %zu: %s", i, chosen ? chosen : err.text);
+               strcmp(err.id, rows[i].id ? rows[i].id : "") == 0,
+           "choice %zu: %s", i, chosen ? chosen : err.text);
     }
 }
 
-/* ---- against libgsasl's server side ------------------------------------------------------------------------ */
+/* ---- against libgsasl's server side ----------------------------------------------------------------- */
 
 static int server_callback(Gsasl *ctx, Gsasl_session *session, Gsasl_property property)
 {
@@ -73,15 +83,17 @@ static int server_callback(Gsasl *ctx, Gsasl_session *session, Gsasl_property pr
     case GSASL_CB_TLS_EXPORTER:
         return gsasl_property_set(session, GSASL_CB_TLS_EXPORTER, bound.binding);
     case GSASL_VALIDATE_SIMPLE:
-        return strcmp(gsasl_property_fast(session, GSASL_PASSWORD), gsasl_session_hook_get(session)) == 0 ?
-            GSASL_OK : GSASL_AUTHENTICATION_ERROR;
+        return strcmp(gsasl_property_fast(session, GSASL_PASSWORD), gsasl_session_hook_get(session)) == 0
+                   ? GSASL_OK
+                   : GSASL_AUTHENTICATION_ERROR;
     default:
         return GSASL_NO_CALLBACK;
     }
 }
 
 /* True when the server is content. */
-static bool run(Gsasl *library, const char *mechanism, const char *servers_password, struct sasl *sasl, struct err *err)
+static bool run(Gsasl *library, const char *mechanism, const char *servers_password, struct sasl *sasl,
+                struct err *err)
 {
     AUTO_BUF(answer, SASL_TEXT_MAX);
     Gsasl_session *server = NULL;
@@ -112,8 +124,9 @@ static bool run(Gsasl *library, const char *mechanism, const char *servers_passw
 
 static void test_mechanisms(void)
 {
-    static const char *const names[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
-                                         "PLAIN", "LOGIN", "CRAM-MD5" };
+    static const char *const names[] = {
+        "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5"
+    };
     Gsasl *library = NULL;
 
     gsasl_init(&library);
@@ -125,15 +138,16 @@ static void test_mechanisms(void)
         struct err err = { 0 };
 
         ok(sasl_start(&good, names[i], &basic, channel, &err) == 0 &&
-           run(library, names[i], basic.secret, good, &err) && sasl_is_complete(good), "%s: %s", names[i],
-           err.text[0] ? err.text : "logs in");
-        ok(sasl_start(&bad, names[i], &basic, channel, &err) == 0 && !run(library, names[i], "other", bad, &err),
+               run(library, names[i], basic.secret, good, &err) && sasl_is_complete(good),
+           "%s: %s", names[i], err.text[0] ? err.text : "logs in");
+        ok(sasl_start(&bad, names[i], &basic, channel, &err) == 0 &&
+               !run(library, names[i], "other", bad, &err),
            "%s with another password doesn't", names[i]);
     }
     gsasl_done(library);
 }
 
-/* ---- canned ------------------------------------------------------------------------------------------------ */
+/* ---- canned ----------------------------------------------------------------------------------------- */
 
 static char *answer_to(struct sasl *sasl, const char *challenge, struct err *err)
 {
@@ -161,7 +175,8 @@ static void test_bearer(void)
 
     ok(sasl_start(&two, "OAUTHBEARER", &bearer, &tls, &err) == 0, "OAUTHBEARER starts");
     third = answer_to(two, "", &err);
-    is_str(third, "n,a=a=2Cb=3Dc@example.com,\001host=mail.example.com\001port=587\001auth=Bearer token\001\001",
+    is_str(third,
+           "n,a=a=2Cb=3Dc@example.com,\001host=mail.example.com\001port=587\001auth=Bearer token\001\001",
            "OAUTHBEARER, the name quoted");
     fourth = answer_to(two, "e30=", &err);
     is_str(fourth, "\001", "RFC 7628 3.2.3: one ^A lets the refusal follow");
@@ -169,12 +184,17 @@ static void test_bearer(void)
 
 static void test_hostile(void)
 {
-    static const struct { const char *name, *mechanism, *challenge, *id; } rows[] = {
+    static const struct {
+        const char *name, *mechanism, *challenge, *id;
+    } rows[] = {
         { "challenge that isn't base64", "SCRAM-SHA-256", "***", "protocol.garbage" },
         { "rubbish challenge", "SCRAM-SHA-256", "cnViYmlzaA==", "auth.refused" },
-        { "two thousand million rounds", "SCRAM-SHA-256", "cj14LHM9QUFBQSxpPTIwMDAwMDAwMDA=", "auth.refused" },
-        { "rounds beyond numbers", "SCRAM-SHA-1", "cj14LHM9QUFBQSxpPTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "auth.refused" },
-        { "bindings that differ", "SCRAM-SHA-256-PLUS", "ZT1jaGFubmVsLWJpbmRpbmdzLWRvbnQtbWF0Y2g=", "auth.channelBinding" },
+        { "two thousand million rounds", "SCRAM-SHA-256",
+          "cj14LHM9QUFBQSxpPTIwMDAwMDAwMDA=", "auth.refused" },
+        { "rounds beyond numbers", "SCRAM-SHA-1", "cj14LHM9QUFBQSxpPTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5",
+          "auth.refused" },
+        { "bindings that differ", "SCRAM-SHA-256-PLUS",
+          "ZT1jaGFubmVsLWJpbmRpbmdzLWRvbnQtbWF0Y2g=", "auth.channelBinding" },
         { "PLAIN asked again", "PLAIN", "bW9yZQ==", "auth.refused" },
     };
     struct mail_auth broken = basic;
@@ -193,7 +213,8 @@ static void test_hostile(void)
         ok(strstr(err.text, basic.secret) == NULL, "without the secret");
     }
     broken.secret = "a\r\nb";
-    ok(sasl_start(&none, "PLAIN", &broken, &tls, &err) < 0 && strcmp(err.id, "auth.credentials") == 0, "line break in a password");
+    ok(sasl_start(&none, "PLAIN", &broken, &tls, &err) < 0 && strcmp(err.id, "auth.credentials") == 0,
+       "line break in a password");
 }
 
 int main(void)

@@ -13,7 +13,7 @@ static void test_reply(void)
 {
     static const struct {
         const char *name;
-        const char *lines;      /* each ends with LF */
+        const char *lines; /* each ends with LF */
         enum reply_step end;
         int code;
         const char *enhanced, *text;
@@ -24,11 +24,13 @@ static void test_reply(void)
         { "digits alone", "250\n", REPLY_DONE, 250, "", "" },
         { "digits and a space", "354 \n", REPLY_DONE, 354, "", "" },
         { "enhanced code", "550 5.1.1 No such user\n", REPLY_DONE, 550, "5.1.1", "No such user" },
-        { "enhanced code on each line", "550-5.7.1 Not\n550 5.7.1 here\n", REPLY_DONE, 550, "5.7.1", "Not\nhere" },
+        { "enhanced code on each line", "550-5.7.1 Not\n550 5.7.1 here\n", REPLY_DONE, 550, "5.7.1",
+          "Not\nhere" },
         { "enhanced code alone", "250 2.0.0\n", REPLY_DONE, 250, "2.0.0", "" },
         { "enhanced code of three digits", "450 4.123.456 x\n", REPLY_DONE, 450, "4.123.456", "x" },
         { "enhanced code of another class", "550 4.1.1 x\n", REPLY_DONE, 550, "", "4.1.1 x" },
-        { "an IP address isn't an enhanced code", "220 2.168.1.4 ready\n", REPLY_DONE, 220, "", "2.168.1.4 ready" },
+        { "an IP address isn't an enhanced code", "220 2.168.1.4 ready\n", REPLY_DONE, 220, "",
+          "2.168.1.4 ready" },
         { "four digits", "550 5.1.1000 x\n", REPLY_DONE, 550, "", "5.1.1000 x" },
         { "other code on a later line", "250-a\n251 b\n", REPLY_BAD, 250, "", NULL },
         { "no digits", "OK\n", REPLY_BAD, 0, "", NULL },
@@ -49,8 +51,10 @@ static void test_reply(void)
         smtp_reply_clear(&reply);
         while (step == REPLY_MORE && str_split(&rest, '\n', &line) && rest.p)
             step = smtp_reply_line(&reply, line);
-        ok(step == rows[i].end && reply.code == rows[i].code && strcmp(reply.enhanced, rows[i].enhanced) == 0 &&
-           (rows[i].text == NULL || str_eq(buf_str(&reply.text), str_c(rows[i].text))), "reply: %s", rows[i].name);
+        ok(step == rows[i].end && reply.code == rows[i].code &&
+               strcmp(reply.enhanced, rows[i].enhanced) == 0 &&
+               (rows[i].text == NULL || str_eq(buf_str(&reply.text), str_c(rows[i].text))),
+           "reply: %s", rows[i].name);
     }
     smtp_reply_free(&reply);
 }
@@ -65,13 +69,15 @@ static void test_reply_ceilings(void)
     smtp_reply_init(&reply);
     while ((step = smtp_reply_line(&reply, STR("250-x"))) == REPLY_MORE)
         lines++;
-    ok(step == REPLY_LONG && lines == SMTP_REPLY_LINES_MAX, "a reply without end is cut off after %d lines", lines);
+    ok(step == REPLY_LONG && lines == SMTP_REPLY_LINES_MAX, "a reply without end is cut off after %d lines",
+       lines);
     smtp_reply_clear(&reply);
     memset(line, 'x', sizeof(line));
     memcpy(line, "250-", 4);
     while ((step = smtp_reply_line(&reply, str_n(line, sizeof(line)))) == REPLY_MORE)
         ;
-    ok(step == REPLY_LONG && reply.text.len <= SMTP_REPLY_TEXT_MAX, "and after %d bytes", SMTP_REPLY_TEXT_MAX);
+    ok(step == REPLY_LONG && reply.text.len <= SMTP_REPLY_TEXT_MAX, "and after %d bytes",
+       SMTP_REPLY_TEXT_MAX);
     smtp_reply_free(&reply);
 }
 
@@ -79,16 +85,19 @@ static void test_caps(void)
 {
     struct smtp_caps caps;
 
-    smtp_caps_read(&caps, STR("mail.example.com SIZE 7\nPIPELINING\nsize 10240000\nSTARTTLS\nAUTH PLAIN login\n"
-                              "ENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING"));
-    ok(caps.pipelining && caps.size && caps.starttls && caps.enhanced && caps.eight_bit && caps.dsn && caps.smtputf8,
+    smtp_caps_read(&caps,
+                   STR("mail.example.com SIZE 7\nPIPELINING\nsize 10240000\nSTARTTLS\nAUTH PLAIN login\n"
+                       "ENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING"));
+    ok(caps.pipelining && caps.size && caps.starttls && caps.enhanced && caps.eight_bit && caps.dsn &&
+           caps.smtputf8,
        "capabilities in either case");
     is_int(caps.size_max, 10240000, "the largest message");
     is_str(caps.auth, "PLAIN login", "mechanisms");
     smtp_caps_read(&caps, STR("mail.example.com"));
     ok(!caps.pipelining && !caps.auth_offered && caps.size_max == 0, "nothing offered, nothing kept");
     smtp_caps_read(&caps, STR("x\nSIZE\nAUTH\nSTARTTLSX"));
-    ok(caps.size && caps.size_max == 0 && caps.auth_offered && caps.auth[0] == '\0' && !caps.starttls, "bare keywords");
+    ok(caps.size && caps.size_max == 0 && caps.auth_offered && caps.auth[0] == '\0' && !caps.starttls,
+       "bare keywords");
     smtp_caps_read(&caps, STR("x\nSIZE -5\nAUTH=LOGIN\nSIZE 99999999999999999999"));
     ok(caps.size_max == 0, "a size that is no size is no limit");
     is_str(caps.auth, "LOGIN", "AUTH= from before the standard");
@@ -96,13 +105,23 @@ static void test_caps(void)
 
 static void test_body(void)
 {
-    static const struct { const char *name; struct str message; const char *wire; long long size; bool eight_bit; } rows[] = {
+    static const struct {
+        const char *name;
+        struct str message;
+        const char *wire;
+        long long size;
+        bool eight_bit;
+    } rows[] = {
         { "plain", { "a\r\nb\r\n", 6 }, "a\r\nb\r\n.\r\n", 6, false },
         { "empty", { "", 0 }, ".\r\n", 0, false },
         { "no line break at the end", { "a", 1 }, "a\r\n.\r\n", 3, false },
         { "bare LF", { "a\nb\n", 4 }, "a\r\nb\r\n.\r\n", 6, false },
         { "bare CR", { "a\rb\r", 4 }, "a\r\nb\r\n.\r\n", 6, false },
-        { "dots at the start of lines", { ".\r\n..\r\na.b\r\n", 12 }, "..\r\n...\r\na.b\r\n.\r\n", 12, false },
+        { "dots at the start of lines",
+          { ".\r\n..\r\na.b\r\n", 12 },
+          "..\r\n...\r\na.b\r\n.\r\n",
+          12,
+          false },
         { "an end smuggled in with LF", { "a\n.\nMAIL", 8 }, "a\r\n..\r\nMAIL\r\n.\r\n", 12, false },
         { "an end smuggled in with CR", { "a\r.\rMAIL", 8 }, "a\r\n..\r\nMAIL\r\n.\r\n", 12, false },
         { "8-bit", { "gr\xc3\xbc\xc3\x9f\r\n", 8 }, "gr\xc3\xbc\xc3\x9f\r\n.\r\n", 8, true },
@@ -121,7 +140,8 @@ static void test_body(void)
             while (!smtp_body_next(&body, &out, room) && pieces < 1000)
                 pieces++;
             if (!ok(str_eq(buf_str(&out), str_c(rows[i].wire)) && facts.size == rows[i].size &&
-                    facts.eight_bit == rows[i].eight_bit, "body: %s, in pieces of %zu", rows[i].name, room))
+                        facts.eight_bit == rows[i].eight_bit,
+                    "body: %s, in pieces of %zu", rows[i].name, room))
                 printf("# %s, %lld bytes\n", out.p, (long long)facts.size);
         }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SMTP client against a scripted server on loopback. A script is lines: "S:text" is sent (with CRLF, "|" is another), "C:text" must be the beginning
- * of the next line received, "BODY" reads up to the final dot, "HANG" waits for the end of the connection, "DROP" closes at once. The
- * big collection of servers is in tests/dialogs/; here is what needs a look at outcomes and results. */
+/* The SMTP client against a scripted server on loopback. A script is lines: "S:text" is sent (with CRLF, "|"
+ * is another), "C:text" must be the beginning of the next line received, "BODY" reads up to the final dot,
+ * "HANG" waits for the end of the connection, "DROP" closes at once. The big collection of servers is in
+ * tests/dialogs/; here is what needs a look at outcomes and results. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,16 +16,16 @@
 
 #include "tap.h"
 
-/* ---- the server -------------------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------------- */
 
 struct server {
     int listener;
     uint16_t port;
-    const char *const *parts;           /* of the script, NULL-terminated */
+    const char *const *parts; /* of the script, NULL-terminated */
     pthread_t thread;
-    char wrong[256];                    /* the first line that wasn't what the script expects */
-    struct buf body;                    /* of the last message, as it came */
-    struct buf seen;                    /* every command */
+    char wrong[256]; /* the first line that wasn't what the script expects */
+    struct buf body; /* of the last message, as it came */
+    struct buf seen; /* every command */
 };
 
 static bool server_line(FILE *in, struct server *server, char *line, size_t size)
@@ -43,7 +44,8 @@ static bool play_line(struct server *server, int fd, FILE *in, const char *step)
     if (strncmp(step, "S:", 2) == 0) {
         const char *bar = strchr(step, '|');
 
-        return dprintf(fd, "%.*s%s%s\r\n", (int)strcspn(step + 2, "|"), step + 2, bar ? "\r\n" : "", bar ? bar + 1 : "") > 0;
+        return dprintf(fd, "%.*s%s%s\r\n", (int)strcspn(step + 2, "|"), step + 2, bar ? "\r\n" : "",
+                       bar ? bar + 1 : "") > 0;
     }
     if (strcmp(step, "DROP") == 0)
         return false;
@@ -78,7 +80,7 @@ static void *serve(void *ctx)
     for (size_t i = 0; going && server->parts[i]; i++) {
         AUTO_FREE char *copy = mem_strdup(server->parts[i]);
 
-        for (char *rest = copy, *step; going && (step = strsep(&rest, "\n")); )
+        for (char *rest = copy, *step; going && (step = strsep(&rest, "\n"));)
             going = *step == '\0' || play_line(server, fd, in, step);
     }
     fclose(in);
@@ -110,7 +112,7 @@ static void server_stop(struct server *server)
     buf_free(&server->seen);
 }
 
-/* ---- what the client sees ---------------------------------------------------------------------------------- */
+/* ---- what the client sees --------------------------------------------------------------------------- */
 
 struct watch {
     struct buf steps, transcript;
@@ -145,9 +147,11 @@ static void watch_free(struct watch *watch)
     buf_free(&watch->transcript);
 }
 
-static const struct mail_auth password = { .type = MAIL_AUTH_BASIC, .username = "plant", .secret = "Passw0rd" };
+static const struct mail_auth password = { .type = MAIL_AUTH_BASIC,
+                                           .username = "plant",
+                                           .secret = "Passw0rd" };
 
-/* ---- opening ----------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------- */
 
 #define HELLO "S:220 mail.example.com ESMTP\nC:EHLO me.example.com\n"
 #define GREET HELLO "S:250 mail.example.com\n"
@@ -163,11 +167,12 @@ static void test_open(void)
         const char *name;
         unsigned how;
         const char *script;
-        const char *id, *at;            /* NULL: opens */
+        const char *id, *at; /* NULL: opens */
         const char *steps;
     } rows[] = {
         { "plain server", CLEAR, GREET "HANG", NULL, NULL, "resolve connect greeting capabilities" },
-        { "greeting of several lines", CLEAR, "S:220-one\nS:220 two\nC:EHLO \nS:250 x\nHANG", NULL, NULL, NULL },
+        { "greeting of several lines", CLEAR, "S:220-one\nS:220 two\nC:EHLO \nS:250 x\nHANG", NULL, NULL,
+          NULL },
         { "greets with 554", CLEAR, "S:554 5.7.1 go away\nHANG", "protocol.greeting", "smtp.greeting",
           "resolve connect greeting!" },
         { "greets with 421", CLEAR, "S:421 busy\nHANG", "protocol.greeting", "smtp.greeting", NULL },
@@ -175,45 +180,58 @@ static void test_open(void)
         { "says nothing", CLEAR, "HANG", "protocol.timeout", "smtp.greeting", NULL },
         { "closes at once", CLEAR, "DROP", "connect.closed", "smtp.greeting", NULL },
         { "is an IMAP server", CLEAR, "S:* OK IMAP4rev1\nHANG", "protocol.garbage", "smtp.greeting", NULL },
-        { "hangs after EHLO", CLEAR, HELLO "HANG", "protocol.timeout", "smtp.ehlo", "resolve connect greeting capabilities!" },
+        { "hangs after EHLO", CLEAR, HELLO "HANG", "protocol.timeout", "smtp.ehlo",
+          "resolve connect greeting capabilities!" },
         { "closes after EHLO", CLEAR, HELLO "DROP", "connect.closed", "smtp.ehlo", NULL },
         { "closes within EHLO", CLEAR, HELLO "S:250-x\nDROP", "connect.closed", "smtp.ehlo", NULL },
-        { "knows only HELO", CLEAR, HELLO "S:502 what?\nC:HELO me.example.com\nS:250 x\nHANG", NULL, NULL, NULL },
-        { "HELO doesn't do with a password", CLEAR | AUTH | ALLOWED, HELLO "S:502 what?\nHANG", "protocol.refused", "smtp.ehlo",
+        { "knows only HELO", CLEAR, HELLO "S:502 what?\nC:HELO me.example.com\nS:250 x\nHANG", NULL, NULL,
           NULL },
+        { "HELO doesn't do with a password", CLEAR | AUTH | ALLOWED, HELLO "S:502 what?\nHANG",
+          "protocol.refused", "smtp.ehlo", NULL },
         { "refuses EHLO for now", CLEAR, HELLO "S:450 later\nHANG", "protocol.refused", "smtp.ehlo", NULL },
         { "offers no STARTTLS", STARTTLS, GREET "HANG", "tls.starttlsMissing", "smtp.starttls",
           "resolve connect greeting starttls!" },
-        { "refuses STARTTLS", STARTTLS, OFFER_TLS "C:STARTTLS\nS:502 no\nHANG", "tls.starttlsRefused", "smtp.starttls", NULL },
-        { "refuses STARTTLS for now", STARTTLS, OFFER_TLS "C:STARTTLS\nS:454 4.7.0 later\nHANG", "tls.starttlsRefused",
+        { "refuses STARTTLS", STARTTLS, OFFER_TLS "C:STARTTLS\nS:502 no\nHANG", "tls.starttlsRefused",
           "smtp.starttls", NULL },
-        { "injects a reply before the handshake", STARTTLS, OFFER_TLS "C:STARTTLS\nS:220 go|250 AUTH PLAIN\nHANG", "tls.injected",
-          "smtp.tls", "resolve connect greeting starttls tls!" },
-        { "hangs at STARTTLS", STARTTLS, OFFER_TLS "C:STARTTLS\nHANG", "protocol.timeout", "smtp.starttls", NULL },
+        { "refuses STARTTLS for now", STARTTLS, OFFER_TLS "C:STARTTLS\nS:454 4.7.0 later\nHANG",
+          "tls.starttlsRefused", "smtp.starttls", NULL },
+        { "injects a reply before the handshake", STARTTLS,
+          OFFER_TLS "C:STARTTLS\nS:220 go|250 AUTH PLAIN\nHANG", "tls.injected", "smtp.tls",
+          "resolve connect greeting starttls tls!" },
+        { "hangs at STARTTLS", STARTTLS, OFFER_TLS "C:STARTTLS\nHANG", "protocol.timeout", "smtp.starttls",
+          NULL },
         { "credentials in clear", CLEAR | AUTH, OFFER_AUTH "HANG", "auth.cleartext", "smtp.auth",
           "resolve connect greeting capabilities authenticate!" },
         { "credentials in clear, allowed", CLEAR | AUTH | ALLOWED,
           OFFER_AUTH "C:AUTH PLAIN AHBsYW50AFBhc3N3MHJk\nS:235 2.7.0 welcome\nHANG", NULL, NULL, NULL },
-        { "refuses the credentials", CLEAR | AUTH | ALLOWED, OFFER_AUTH "C:AUTH PLAIN\nS:535 5.7.8 wrong\nHANG", "auth.refused",
-          "smtp.auth", NULL },
-        { "can't check them now", CLEAR | AUTH | ALLOWED, OFFER_AUTH "C:AUTH PLAIN\nS:454 4.7.0 later\nHANG", "auth.temporary",
-          "smtp.auth", NULL },
-        { "asks on and on", CLEAR | AUTH | ALLOWED, OFFER_AUTH "C:AUTH PLAIN\nS:334 \nC:\nS:334 \nC:\nS:334 \nC:\nS:334 \nC:\n"
-          "S:334 \nC:\nS:334 \nC:\nS:334 \nC:\nS:334 \nHANG", "protocol.unexpected", "smtp.auth", NULL },
-        { "asks PLAIN for more", CLEAR | AUTH | ALLOWED, OFFER_AUTH "C:AUTH PLAIN\nS:334 bW9yZQ==\nC:*\nS:501 ok\nHANG", "auth.refused",
-          "smtp.auth", NULL },
-        { "LOGIN", CLEAR | AUTH | ALLOWED, HELLO "S:250-x\nS:250 AUTH LOGIN\nC:AUTH LOGIN\nS:334 VXNlcm5hbWU6\nC:cGxhbnQ=\n"
-          "S:334 UGFzc3dvcmQ6\nC:UGFzc3cwcmQ=\nS:235 ok\nHANG", NULL, NULL, NULL },
-        { "says yes to SCRAM too early", CLEAR | AUTH | ALLOWED, HELLO "S:250-x\nS:250 AUTH SCRAM-SHA-256\nC:AUTH SCRAM-SHA-256 biws\n"
-          "S:235 ok\nHANG", "auth.refused", "smtp.auth", NULL },
-        { "offers no way to log in", CLEAR | AUTH | ALLOWED, GREET "HANG", "auth.noMechanism", "smtp.auth", NULL },
+        { "refuses the credentials", CLEAR | AUTH | ALLOWED,
+          OFFER_AUTH "C:AUTH PLAIN\nS:535 5.7.8 wrong\nHANG", "auth.refused", "smtp.auth", NULL },
+        { "can't check them now", CLEAR | AUTH | ALLOWED, OFFER_AUTH "C:AUTH PLAIN\nS:454 4.7.0 later\nHANG",
+          "auth.temporary", "smtp.auth", NULL },
+        { "asks on and on", CLEAR | AUTH | ALLOWED,
+          OFFER_AUTH "C:AUTH PLAIN\nS:334 \nC:\nS:334 \nC:\nS:334 \nC:\nS:334 \nC:\n"
+                     "S:334 \nC:\nS:334 \nC:\nS:334 \nC:\nS:334 \nHANG",
+          "protocol.unexpected", "smtp.auth", NULL },
+        { "asks PLAIN for more", CLEAR | AUTH | ALLOWED,
+          OFFER_AUTH "C:AUTH PLAIN\nS:334 bW9yZQ==\nC:*\nS:501 ok\nHANG", "auth.refused", "smtp.auth", NULL },
+        { "LOGIN", CLEAR | AUTH | ALLOWED,
+          HELLO "S:250-x\nS:250 AUTH LOGIN\nC:AUTH LOGIN\nS:334 VXNlcm5hbWU6\nC:cGxhbnQ=\n"
+                "S:334 UGFzc3dvcmQ6\nC:UGFzc3cwcmQ=\nS:235 ok\nHANG",
+          NULL, NULL, NULL },
+        { "says yes to SCRAM too early", CLEAR | AUTH | ALLOWED,
+          HELLO "S:250-x\nS:250 AUTH SCRAM-SHA-256\nC:AUTH SCRAM-SHA-256 biws\n"
+                "S:235 ok\nHANG",
+          "auth.refused", "smtp.auth", NULL },
+        { "offers no way to log in", CLEAR | AUTH | ALLOWED, GREET "HANG", "auth.noMechanism", "smtp.auth",
+          NULL },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct server server;
         struct watch watch;
         struct mail_observer observer = observe(&watch);
-        struct mail_server where = { .hostname = "127.0.0.1", .timeout_ms = 300,
+        struct mail_server where = { .hostname = "127.0.0.1",
+                                     .timeout_ms = 300,
                                      .security = rows[i].how & STARTTLS ? SECURITY_STARTTLS : SECURITY_NONE,
                                      .allow_cleartext_auth = rows[i].how & ALLOWED };
         struct err err = { 0 };
@@ -228,12 +246,15 @@ static void test_open(void)
         pthread_join(server.thread, NULL);
         server.thread = pthread_self();
         if (!ok(rc == (rows[i].id ? -1 : 0) && strcmp(err.id, rows[i].id ? rows[i].id : "") == 0 &&
-                strcmp(err.at, rows[i].at ? rows[i].at : "") == 0 && server.wrong[0] == '\0' &&
-                (rows[i].steps == NULL || strcmp(watch.steps.p, rows[i].steps) == 0), "open: %s", rows[i].name) || err.id[0])
+                    strcmp(err.at, rows[i].at ? rows[i].at : "") == 0 && server.wrong[0] == '\0' &&
+                    (rows[i].steps == NULL || strcmp(watch.steps.p, rows[i].steps) == 0),
+                "open: %s", rows[i].name) ||
+            err.id[0])
             printf("# %s at %s: %s\n# %s %s\n", err.id, err.at, err.text, server.wrong, watch.steps.p);
         if (!(rows[i].how & ALLOWED))
             ok(server.seen.p == NULL || strstr(server.seen.p, "AUTH") == NULL, "and no credentials are sent");
-        ok(watch.transcript.p == NULL || (strstr(watch.transcript.p, "UGFzc3") == NULL && strstr(watch.transcript.p, "AHBs") == NULL),
+        ok(watch.transcript.p == NULL ||
+               (strstr(watch.transcript.p, "UGFzc3") == NULL && strstr(watch.transcript.p, "AHBs") == NULL),
            "nor in the transcript");
         watch_free(&watch);
         close(server.listener);
@@ -242,7 +263,7 @@ static void test_open(void)
     }
 }
 
-/* ---- sending ----------------------------------------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------------------------------------- */
 
 static int refuse_dot(void *ctx, struct err *err)
 {
@@ -267,72 +288,102 @@ static void test_send(void)
 {
     static const struct {
         const char *name, *script, *message;
-        const char *second;             /* the second recipient, after a@example.com */
+        const char *second; /* the second recipient, after a@example.com */
         enum smtp_outcome outcome;
         enum smtp_class a, b;
         const char *id, *at;
         bool usable;
     } rows[] = {
-        { "one message, in turn", GREET FROM "\nS:250 ok\n" A "S:250 ok\n" B "S:250 ok\n" DATA "S:354 go\nBODY\nS:250 2.0.0 queued\n" END,
+        { "one message, in turn",
+          GREET FROM "\nS:250 ok\n" A "S:250 ok\n" B "S:250 ok\n" DATA
+                     "S:354 go\nBODY\nS:250 2.0.0 queued\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_ACCEPTED, "", "", true },
-        { "one message, in one go", PIPED FROM " SIZE=3\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 queued\n" END,
+        { "one message, in one go",
+          PIPED FROM " SIZE=3\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 queued\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_ACCEPTED, "", "", true },
-        { "one recipient refused", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 5.1.1 who?\nS:354 go\nBODY\nS:250 queued\n" END,
+        { "one recipient refused",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 5.1.1 who?\nS:354 go\nBODY\nS:250 queued\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_REJECTED, "", "", true },
-        { "one recipient deferred, in turn", GREET FROM "\nS:250 ok\n" A "S:450 4.2.1 later\n" B "S:250 ok\n" DATA "S:354 go\nBODY\nS:250 ok\n" END,
+        { "one recipient deferred, in turn",
+          GREET FROM "\nS:250 ok\n" A "S:450 4.2.1 later\n" B "S:250 ok\n" DATA
+                     "S:354 go\nBODY\nS:250 ok\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_DEFERRED, SMTP_ACCEPTED, "", "", true },
-        { "all refused, and 354 to nobody", PIPED FROM "\n" A B DATA "S:250 ok\nS:550 a?\nS:550 b?\nS:354 go\nC:.\nS:554 nobody\n" END,
-          "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.rcpt", true },
-        { "all refused", PIPED FROM "\n" A B DATA "S:250 ok\nS:550 a?\nS:450 b?\nS:503 nobody\n" END,
-          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_REJECTED, SMTP_DEFERRED, "protocol.refused", "smtp.rcpt", true },
-        { "all refused, in turn", GREET FROM "\nS:250 ok\n" A "S:550 a?\n" B "S:550 b?\n" END,
-          "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.rcpt", true },
-        { "sender refused", PIPED FROM "\n" A B DATA "S:550 5.7.1 not you\nS:503 no\nS:503 no\nS:503 no\n" END,
-          "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.mail", true },
-        { "sender refused, in turn", GREET FROM "\nS:451 later\n" END,
-          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "protocol.refused", "smtp.mail", true },
-        { "wants a login first", PIPED FROM "\n" A B DATA "S:530 5.7.0 log in\nS:503 no\nS:503 no\nS:503 no\n" END,
-          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "auth.required", "smtp.mail", true },
-        { "too many recipients as 552", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:552 too many\nS:354 go\nBODY\nS:250 ok\n" END,
+        { "all refused, and 354 to nobody",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:550 a?\nS:550 b?\nS:354 go\nC:.\nS:554 nobody\n" END, "x\r\n",
+          "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.rcpt",
+          true },
+        { "all refused", PIPED FROM "\n" A B DATA "S:250 ok\nS:550 a?\nS:450 b?\nS:503 nobody\n" END, "x\r\n",
+          "b@example.com", SMTP_TEMPORARY, SMTP_REJECTED, SMTP_DEFERRED, "protocol.refused", "smtp.rcpt",
+          true },
+        { "all refused, in turn", GREET FROM "\nS:250 ok\n" A "S:550 a?\n" B "S:550 b?\n" END, "x\r\n",
+          "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.rcpt",
+          true },
+        { "sender refused",
+          PIPED FROM "\n" A B DATA "S:550 5.7.1 not you\nS:503 no\nS:503 no\nS:503 no\n" END, "x\r\n",
+          "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.mail",
+          true },
+        { "sender refused, in turn", GREET FROM "\nS:451 later\n" END, "x\r\n", "b@example.com",
+          SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "protocol.refused", "smtp.mail", true },
+        { "wants a login first",
+          PIPED FROM "\n" A B DATA "S:530 5.7.0 log in\nS:503 no\nS:503 no\nS:503 no\n" END, "x\r\n",
+          "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "auth.required", "smtp.mail", true },
+        { "too many recipients as 552",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:552 too many\nS:354 go\nBODY\nS:250 ok\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_DEFERRED, "", "", true },
-        { "mailbox full as 552", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:552 5.2.2 full\nS:354 go\nBODY\nS:250 ok\n" END,
+        { "mailbox full as 552",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:552 5.2.2 full\nS:354 go\nBODY\nS:250 ok\n" END,
           "x\r\n", "b@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_REJECTED, "", "", true },
         { "message refused at DATA", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:554 no\n" END,
-          "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused", "smtp.data", true },
-        { "message refused after the dot", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 b?\nS:354 go\nBODY\nS:451 disk full\n" END,
-          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_REJECTED, "protocol.refused", "smtp.dot", true },
-        { "421 after the dot", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:421 bye\nDROP",
-          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "connect.closed", "smtp.dot", false },
-        { "421 to MAIL", PIPED FROM "\n" A B DATA "S:421 4.3.2 bye\nDROP",
-          "x\r\n", "b@example.com", SMTP_LOST, SMTP_DEFERRED, SMTP_DEFERRED, "connect.closed", "smtp.mail", false },
-        { "closes at RCPT", PIPED FROM "\n" A B DATA "S:250 ok\nS:550 5.1.1 who?\nDROP",
-          "x\r\n", "b@example.com", SMTP_LOST, SMTP_REJECTED, SMTP_UNANSWERED, "connect.closed", "smtp.rcpt", false },
-        { "hangs at DATA", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nHANG",
-          "x\r\n", "b@example.com", SMTP_LOST, SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.timeout", "smtp.data", false },
-        { "closes after the dot", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 b?\nS:354 go\nBODY\nDROP",
-          "x\r\n", "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_REJECTED, "connect.closed", "smtp.dot", false },
-        { "hangs after the dot", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nHANG",
-          "x\r\n", "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_IN_DOUBT, "protocol.timeout", "smtp.dot", false },
-        { "rubbish after the dot", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:what?\n" END,
-          "x\r\n", "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_IN_DOUBT, "protocol.garbage", "smtp.dot", false },
-        { "rubbish at MAIL", PIPED FROM "\n" A B DATA "S:what?\n" END,
-          "x\r\n", "b@example.com", SMTP_LOST, SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.garbage", "smtp.mail", false },
-        { "354 to RCPT", PIPED FROM "\n" A B DATA "S:250 ok\nS:354 go\n" END,
-          "x\r\n", "b@example.com", SMTP_LOST, SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.unexpected", "smtp.rcpt", false },
-        { "8-bit to a 7-bit server", GREET END, "gr\xc3\xbc\xc3\x9f\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED,
-          SMTP_REJECTED, "protocol.eightBitMimeMissing", "smtp.mail", true },
-        { "an address in UTF-8 to an ASCII server", PIPED FROM "\n" A DATA "S:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 ok\n" END, "x\r\n",
+          "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "protocol.refused",
+          "smtp.data", true },
+        { "message refused after the dot",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 b?\nS:354 go\nBODY\nS:451 disk full\n" END,
+          "x\r\n", "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_REJECTED, "protocol.refused",
+          "smtp.dot", true },
+        { "421 after the dot",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:421 bye\nDROP", "x\r\n",
+          "b@example.com", SMTP_TEMPORARY, SMTP_DEFERRED, SMTP_DEFERRED, "connect.closed", "smtp.dot",
+          false },
+        { "421 to MAIL", PIPED FROM "\n" A B DATA "S:421 4.3.2 bye\nDROP", "x\r\n", "b@example.com",
+          SMTP_LOST, SMTP_DEFERRED, SMTP_DEFERRED, "connect.closed", "smtp.mail", false },
+        { "closes at RCPT", PIPED FROM "\n" A B DATA "S:250 ok\nS:550 5.1.1 who?\nDROP", "x\r\n",
+          "b@example.com", SMTP_LOST, SMTP_REJECTED, SMTP_UNANSWERED, "connect.closed", "smtp.rcpt", false },
+        { "hangs at DATA", PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nHANG", "x\r\n",
+          "b@example.com", SMTP_LOST, SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.timeout", "smtp.data",
+          false },
+        { "closes after the dot",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:550 b?\nS:354 go\nBODY\nDROP", "x\r\n",
+          "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_REJECTED, "connect.closed", "smtp.dot",
+          false },
+        { "hangs after the dot",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nHANG", "x\r\n",
+          "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_IN_DOUBT, "protocol.timeout", "smtp.dot",
+          false },
+        { "rubbish after the dot",
+          PIPED FROM "\n" A B DATA "S:250 ok\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:what?\n" END, "x\r\n",
+          "b@example.com", SMTP_UNCERTAIN, SMTP_IN_DOUBT, SMTP_IN_DOUBT, "protocol.garbage", "smtp.dot",
+          false },
+        { "rubbish at MAIL", PIPED FROM "\n" A B DATA "S:what?\n" END, "x\r\n", "b@example.com", SMTP_LOST,
+          SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.garbage", "smtp.mail", false },
+        { "354 to RCPT", PIPED FROM "\n" A B DATA "S:250 ok\nS:354 go\n" END, "x\r\n", "b@example.com",
+          SMTP_LOST, SMTP_UNANSWERED, SMTP_UNANSWERED, "protocol.unexpected", "smtp.rcpt", false },
+        { "8-bit to a 7-bit server", GREET END, "gr\xc3\xbc\xc3\x9f\r\n", "b@example.com", SMTP_PERMANENT,
+          SMTP_REJECTED, SMTP_REJECTED, "protocol.eightBitMimeMissing", "smtp.mail", true },
+        { "an address in UTF-8 to an ASCII server",
+          PIPED FROM "\n" A DATA "S:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 ok\n" END, "x\r\n",
           "gr\xc3\xbc\xc3\x9f@example.com", SMTP_SENT, SMTP_ACCEPTED, SMTP_REJECTED, "", "", true },
-        { "an address with a line break", PIPED FROM "\n" A DATA "S:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 ok\n" END, "x\r\n",
+        { "an address with a line break",
+          PIPED FROM "\n" A DATA "S:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 ok\n" END, "x\r\n",
           "b@example.com>\r\nDATA", SMTP_SENT, SMTP_ACCEPTED, SMTP_REJECTED, "", "", true },
-        { "larger than the server takes", HELLO "S:250-x\nS:250 SIZE 2\n" END, "x\r\n", "b@example.com", SMTP_PERMANENT, SMTP_REJECTED,
-          SMTP_REJECTED, "limit.messageSize", "smtp.mail", true },
+        { "larger than the server takes", HELLO "S:250-x\nS:250 SIZE 2\n" END, "x\r\n", "b@example.com",
+          SMTP_PERMANENT, SMTP_REJECTED, SMTP_REJECTED, "limit.messageSize", "smtp.mail", true },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct server server;
         struct mail_server where = { .hostname = "127.0.0.1", .timeout_ms = 300 };
-        struct smtp_recipient recipients[] = { { .address = "a@example.com" }, { .address = rows[i].second } };
+        struct smtp_recipient recipients[] = { { .address = "a@example.com" },
+                                               { .address = rows[i].second } };
         struct smtp_envelope envelope = { .sender = "me@example.com", .recipients = recipients, .count = 2 };
         struct smtp_result results[2];
         enum smtp_outcome outcome;
@@ -344,11 +395,14 @@ static void test_send(void)
         smtp = smtp_new(&where, NULL, "me.example.com");
         smtp_open(smtp, NULL, &err);
         outcome = smtp_send(smtp, &envelope, str_c(rows[i].message), results, &err);
-        if (!ok(outcome == rows[i].outcome && results[0].class == rows[i].a && results[1].class == rows[i].b &&
-                strcmp(err.id, rows[i].id) == 0 && strcmp(err.at, rows[i].at) == 0 && smtp_is_usable(smtp) == rows[i].usable &&
-                server.wrong[0] == '\0', "send: %s", rows[i].name) || err.id[0])
-            printf("# %d: %d %d, %s at %s: %s\n# %s\n", outcome, results[0].class, results[1].class, err.id, err.at, err.text,
-                   server.wrong);
+        if (!ok(outcome == rows[i].outcome && results[0].class == rows[i].a &&
+                    results[1].class == rows[i].b && strcmp(err.id, rows[i].id) == 0 &&
+                    strcmp(err.at, rows[i].at) == 0 && smtp_is_usable(smtp) == rows[i].usable &&
+                    server.wrong[0] == '\0',
+                "send: %s", rows[i].name) ||
+            err.id[0])
+            printf("# %d: %d %d, %s at %s: %s\n# %s\n", outcome, results[0].class, results[1].class, err.id,
+                   err.at, err.text, server.wrong);
         smtp_free(smtp);
         server_stop(&server);
     }
@@ -358,7 +412,8 @@ static void test_two_messages(void)
 {
     static const char *const script[] = {
         PIPED,
-        "C:MAIL FROM:<> SIZE=6 RET=HDRS ENVID=a+2Bb\nC:RCPT TO:<a@example.com> NOTIFY=NEVER\nC:DATA\nS:250 ok\nS:250 ok\nS:354 go\nBODY\n"
+        "C:MAIL FROM:<> SIZE=6 RET=HDRS ENVID=a+2Bb\nC:RCPT TO:<a@example.com> NOTIFY=NEVER\nC:DATA\nS:250 "
+        "ok\nS:250 ok\nS:354 go\nBODY\n"
         "S:250 2.0.0 first\n",
         "C:MAIL FROM:<me@example.com>\n" A DATA "S:250 ok\nS:550 5.1.1 who?\nS:554 nobody\n",
         "C:RSET\n" FROM "\n" A DATA "S:250 reset\nS:250 ok\nS:250 ok\nS:354 go\nBODY\nS:250 third\n",
@@ -370,7 +425,9 @@ static void test_two_messages(void)
     struct mail_observer observer = observe(&watch);
     struct mail_server where = { .hostname = "127.0.0.1", .timeout_ms = 1000 };
     struct smtp_recipient recipient = { .address = "a@example.com", .notify = "NEVER" };
-    struct smtp_envelope envelope = { .sender = "", .recipients = &recipient, .count = 1, .ret = "HDRS", .envid = "a+b" };
+    struct smtp_envelope envelope = {
+        .sender = "", .recipients = &recipient, .count = 1, .ret = "HDRS", .envid = "a+b"
+    };
     struct smtp_result result;
     struct err err = { 0 };
     struct smtp_session *smtp;
@@ -382,7 +439,8 @@ static void test_two_messages(void)
     ok(smtp_open(smtp, NULL, &err) == 0 && smtp_capabilities(smtp)->dsn, "opens");
     envelope.before_dot = allow_dot;
     envelope.ctx = &asked;
-    is_int(smtp_send(smtp, &envelope, STR("\n.x"), &result, &err), SMTP_SENT, "first message, DSN parameters");
+    is_int(smtp_send(smtp, &envelope, STR("\n.x"), &result, &err), SMTP_SENT,
+           "first message, DSN parameters");
     is_int(asked, 1, "before_dot was asked");
     is_str(server.body.p, "\r\n..x\r\n", "with its dot stuffed");
     is_str(result.enhanced, "2.0.0", "enhanced code of the result");
@@ -390,11 +448,13 @@ static void test_two_messages(void)
     envelope = (struct smtp_envelope){ .sender = "me@example.com", .recipients = &recipient, .count = 1 };
     recipient.notify = NULL;
     is_int(smtp_send(smtp, &envelope, STR("x"), &result, &err), SMTP_PERMANENT, "second refused");
-    is_int(smtp_send(smtp, &envelope, STR("x"), &result, &err), SMTP_SENT, "third sent, after a reset in the same write");
+    is_int(smtp_send(smtp, &envelope, STR("x"), &result, &err), SMTP_SENT,
+           "third sent, after a reset in the same write");
     ok(smtp_is_usable(smtp), "still usable");
     envelope.before_dot = refuse_dot;
     envelope.ctx = &asked;
-    is_int(smtp_send(smtp, &envelope, STR("secret body"), &result, &err), SMTP_LOST, "fourth: before_dot says no");
+    is_int(smtp_send(smtp, &envelope, STR("secret body"), &result, &err), SMTP_LOST,
+           "fourth: before_dot says no");
     is_int(err.code, ERR_STORAGE, "and says why");
     ok(!smtp_is_usable(smtp), "the session is over");
     smtp_quit(smtp);
@@ -402,7 +462,9 @@ static void test_two_messages(void)
     pthread_join(server.thread, NULL);
     is_str(server.wrong, "", "the server saw what it expected");
     ok(server.seen.len && strstr(server.seen.p, "\n.\r\n") == NULL, "and no dot of the fourth");
-    ok(strstr(watch.transcript.p, "secret body") == NULL && strstr(watch.transcript.p, "> [message of 13 bytes]"), "transcript without bodies");
+    ok(strstr(watch.transcript.p, "secret body") == NULL &&
+           strstr(watch.transcript.p, "> [message of 13 bytes]"),
+       "transcript without bodies");
     watch_free(&watch);
     close(server.listener);
     buf_free(&server.body);
@@ -445,14 +507,16 @@ static void test_large(void)
     where.port = server.port;
     smtp = smtp_new(&where, NULL, NULL);
     smtp_open(smtp, NULL, &err);
-    is_int(smtp_send(smtp, &envelope, buf_str(&message), results, &err), SMTP_SENT, "250 recipients, 300 KiB");
+    is_int(smtp_send(smtp, &envelope, buf_str(&message), results, &err), SMTP_SENT,
+           "250 recipients, 300 KiB");
     is_int(results[COUNT - 1].class, SMTP_ACCEPTED, "the last recipient too");
     smtp_quit(smtp);
     ok(!smtp_is_usable(smtp), "nothing more after QUIT");
     smtp_free(smtp);
     pthread_join(server.thread, NULL);
     is_str(server.wrong, "", "the server saw what it expected");
-    is_int((long long)server.body.len, (long long)(message.len + message.len / 42), "every dot stuffed, nothing lost");
+    is_int((long long)server.body.len, (long long)(message.len + message.len / 42),
+           "every dot stuffed, nothing lost");
     close(server.listener);
     buf_free(&server.body);
     buf_free(&server.seen);
@@ -479,7 +543,8 @@ static void test_abort(void)
     where.port = server.port;
     smtp = smtp_new(&where, NULL, "me.example.com");
     pthread_create(&thread, NULL, abort_soon, smtp);
-    ok(smtp_open(smtp, NULL, &err) < 0 && err.code == ERR_STOPPED, "aborted from another thread: %s", err.text);
+    ok(smtp_open(smtp, NULL, &err) < 0 && err.code == ERR_STOPPED, "aborted from another thread: %s",
+       err.text);
     ok(clock_mono() - started < 5000, "and soon");
     pthread_join(thread, NULL);
     smtp_free(smtp);
@@ -516,18 +581,26 @@ static void test_probe(void)
         bool upgrade;
         const char *script, *id, *at, *steps;
     } rows[] = {
-        { "IMAP", MAIL_IMAP, false, "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nC:p3 LOGOUT\nHANG", "", "",
+        { "IMAP", MAIL_IMAP, false,
+          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nC:p3 LOGOUT\nHANG", "", "",
           "resolve connect greeting capabilities" },
         { "POP3", MAIL_POP3, false, "S:+OK ready\nC:CAPA\nS:+OK\nS:UIDL\nS:.\nC:QUIT\nHANG", "", "",
           "resolve connect greeting capabilities" },
-        { "POP3 without CAPA", MAIL_POP3, false, "S:+OK ready\nC:CAPA\nS:-ERR what?\nC:QUIT\nHANG", "", "", NULL },
-        { "IMAP without STARTTLS", MAIL_IMAP, true, "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nHANG",
-          "tls.starttlsMissing", "imap.starttls", "resolve connect greeting starttls!" },
-        { "POP3 without STLS", MAIL_POP3, true, "S:+OK ready\nC:CAPA\nS:-ERR what?\nHANG", "tls.starttlsMissing", "pop3.stls", NULL },
-        { "IMAP with an injected answer", MAIL_IMAP, true, "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY STARTTLS|p1 OK done\n"
-          "C:p2 STARTTLS\nS:p2 OK go|p4 OK more\nHANG", "tls.injected", "imap.tls", NULL },
-        { "IMAP says BYE", MAIL_IMAP, false, "S:* BYE busy\nHANG", "protocol.greeting", "imap.greeting", NULL },
-        { "IMAP is SMTP", MAIL_IMAP, false, "S:220 x ESMTP\nHANG", "protocol.garbage", "imap.greeting", NULL },
+        { "POP3 without CAPA", MAIL_POP3, false, "S:+OK ready\nC:CAPA\nS:-ERR what?\nC:QUIT\nHANG", "", "",
+          NULL },
+        { "IMAP without STARTTLS", MAIL_IMAP, true,
+          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nHANG", "tls.starttlsMissing",
+          "imap.starttls", "resolve connect greeting starttls!" },
+        { "POP3 without STLS", MAIL_POP3, true, "S:+OK ready\nC:CAPA\nS:-ERR what?\nHANG",
+          "tls.starttlsMissing", "pop3.stls", NULL },
+        { "IMAP with an injected answer", MAIL_IMAP, true,
+          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY STARTTLS|p1 OK done\n"
+          "C:p2 STARTTLS\nS:p2 OK go|p4 OK more\nHANG",
+          "tls.injected", "imap.tls", NULL },
+        { "IMAP says BYE", MAIL_IMAP, false, "S:* BYE busy\nHANG", "protocol.greeting", "imap.greeting",
+          NULL },
+        { "IMAP is SMTP", MAIL_IMAP, false, "S:220 x ESMTP\nHANG", "protocol.garbage", "imap.greeting",
+          NULL },
         { "POP3 hangs", MAIL_POP3, false, "S:+OK ready\nHANG", "protocol.timeout", "pop3.capa", NULL },
         { "SMTP", MAIL_SMTP, false, "S:220 x\nC:EHLO\nS:250 x\nC:QUIT\nS:221 bye\nHANG", "", "", NULL },
     };
@@ -536,7 +609,8 @@ static void test_probe(void)
         struct server server;
         struct watch watch;
         struct mail_observer observer = observe(&watch);
-        struct mail_server where = { .hostname = "127.0.0.1", .timeout_ms = 300,
+        struct mail_server where = { .hostname = "127.0.0.1",
+                                     .timeout_ms = 300,
                                      .security = rows[i].upgrade ? SECURITY_STARTTLS : SECURITY_NONE };
         struct err err = { 0 };
         int rc;
@@ -545,9 +619,11 @@ static void test_probe(void)
         where.port = server.port;
         rc = mail_probe(rows[i].transport, &where, &observer, &err);
         pthread_join(server.thread, NULL);
-        if (!ok(rc == (rows[i].id[0] ? -1 : 0) && strcmp(err.id, rows[i].id) == 0 && strcmp(err.at, rows[i].at) == 0 &&
-                server.wrong[0] == '\0' && (rows[i].steps == NULL || strcmp(watch.steps.p, rows[i].steps) == 0), "probe: %s",
-                rows[i].name) || err.id[0])
+        if (!ok(rc == (rows[i].id[0] ? -1 : 0) && strcmp(err.id, rows[i].id) == 0 &&
+                    strcmp(err.at, rows[i].at) == 0 && server.wrong[0] == '\0' &&
+                    (rows[i].steps == NULL || strcmp(watch.steps.p, rows[i].steps) == 0),
+                "probe: %s", rows[i].name) ||
+            err.id[0])
             printf("# %s at %s: %s\n# %s %s\n", err.id, err.at, err.text, server.wrong, watch.steps.p);
         watch_free(&watch);
         close(server.listener);
