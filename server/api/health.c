@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outside the API: is it alive, is it ready, how is it doing. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/live.h"
+#include "base/clock.h"
+#include "jobs/jobs.h"
+#include "store/store.h"
+
+static void healthz(struct http_call *call)
+{
+    api_answer_json(call, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+static int ping(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct store_message_counts counts;
+
+    (void)ctx;
+    return store_message_counts(tx, "", &counts, err);
+}
+
+static void readyz(struct http_call *call)
+{
+    struct station *station = api_station(call);
+    struct err err;
+
+    if (atomic_load(&station->stopping))
+        http_answer_problem(call, 503, "stopping", "Stopping", "Postern is stopping.", NULL);
+    else if (store_read(station->store, ping, NULL, &err) < 0)
+        http_answer_err(call, &err);
+    else
+        api_answer_json(call, 200, json_pack("{s:s}", "status", "ready"));
+}
+
+/* ---- metrics in Prometheus' text format ---- */
+
+struct gathering {
+    struct station *station;
+    struct buf *text;
+    int64_t states[ACCOUNT_STATES];
+};
+
+/* Names have no character that the format would need escaped. */
+static void account_metrics(struct entry *entry, void *ctx)
+{
+    struct gathering *gathering = ctx;
+    AUTO(live) live = live_get(gathering->station->lives, entry->name);
+
+    gathering->states[live->state]++;
+    buf_addf(gathering->text, "postern_account_queue_size{account=\"%s\"} %lld\n", entry->name, (long long)live->queue_size);
+}
+
+static void sent_metrics(struct entry *entry, void *ctx)
+{
+    struct gathering *gathering = ctx;
+    AUTO(live) live = live_get(gathering->station->lives, entry->name);
+
+    buf_addf(gathering->text, "postern_account_sent_today{account=\"%s\"} %lld\n", entry->name,
+             (long long)live_sent_today(live, clock_now()));
+}
+
+static void metric(struct buf *text, const char *name, const char *type, const char *help, int64_t value)
+{
+    buf_addf(text, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", name, help, name, type, name, (long long)value);
+}
+
+static int64_t resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    long total = 0, resident = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%ld %ld", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+}
+
+static void metrics(struct http_call *call)
+{
+    struct station *station = api_station(call);
+    struct gathering gathering = { .station = station };
+    struct store_stats store;
+    struct http_stats http;
+    struct jobs_stats jobs;
+    struct buf text;
+
+    buf_init(&text, 64 * 1024 * 1024);
+    gathering.text = &text;
+    store_stats(station->store, &store);
+    http_stats(http_server_of(call), &http);
+    jobs_stats(station->jobs, &jobs);
+    buf_add_c(&text, "# HELP postern_account_queue_size Messages that wait.\n# TYPE postern_account_queue_size gauge\n");
+    registry_each(station->accounts, account_metrics, &gathering);
+    buf_add_c(&text, "# HELP postern_account_sent_today Messages sent since local midnight.\n"
+                     "# TYPE postern_account_sent_today gauge\n");
+    registry_each(station->accounts, sent_metrics, &gathering);
+    buf_add_c(&text, "# HELP postern_accounts Accounts by state.\n# TYPE postern_accounts gauge\n");
+    for (int i = 0; i < ACCOUNT_STATES; i++)
+        buf_addf(&text, "postern_accounts{state=\"%s\"} %lld\n", account_state_names[i], (long long)gathering.states[i]);
+    buf_add_c(&text, "# HELP postern_http_responses_total Answers by class of status.\n# TYPE postern_http_responses_total counter\n");
+    for (int i = 1; i < 6; i++)
+        buf_addf(&text, "postern_http_responses_total{class=\"%dxx\"} %llu\n", i, (unsigned long long)http.by_class[i]);
+    metric(&text, "postern_http_connections", "gauge", "Open HTTP connections.", (int64_t)http.open_connections);
+    metric(&text, "postern_store_commits_total", "counter", "Transactions committed.", (int64_t)store.commits);
+    metric(&text, "postern_store_jobs_total", "counter", "Writes run in them.", (int64_t)store.jobs);
+    metric(&text, "postern_store_failures_total", "counter", "Writes that failed.", (int64_t)store.failures);
+    metric(&text, "postern_store_queued", "gauge", "Writes that wait.", store.queued_jobs);
+    metric(&text, "postern_workers", "gauge", "Worker threads.", jobs.threads);
+    metric(&text, "process_start_time_seconds", "gauge", "When the process started.", station->started_at / 1000);
+    metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    http_answer_buf(call, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+}
+
+const struct http_route health_routes[] = {
+    { HTTP_GET, "/healthz", ROLE_NONE, healthz, .summary = "Is the process alive", .answer = "Health" },
+    { HTTP_GET, "/readyz", ROLE_NONE, readyz, .summary = "Can it do its work", .answer = "Health" },
+    { HTTP_GET, "/metrics", ROLE_NONE, metrics, .summary = "Metrics for Prometheus", .answer = "200 text/plain" },
+    { 0 }
+};

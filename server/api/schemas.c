@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/schemas.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* "member:type" words; a type is s(tring) i(nteger) n(umber) b(oolean) t(ime or null) o(bject) a(rray) x (anything), or a
+ * schema's name; "[]" behind it makes a list, "?" allows null. */
+static const struct {
+    const char *name;
+    const char *members;
+} shapes[] = {
+    { "Problem", "type:s title:s status:i detail:s code:s requestId:s errors:Fault[]" },
+    { "Fault", "pointer:s code:s detail:s" },
+    { "Health", "status:s" },
+    { "Change", "resource:s action:s before:x after:x" },
+    { "Plan", "changes:Change[] unchanged:i" },
+    { "Status", "state:s cause:s code:s advice:s since:t" },
+    { "AccountStatus", "status:Status" },
+    { "ServiceStatus", "status:o" },
+    { "Transcript", "items:s[] debug:b" },
+    { "Step", "name:s ok:b ms:i detail:s code:s advice:s" },
+    { "Verification", "ok:b steps:Step[] tls:x certificate:x challenge:x code:s cause:s advice:s" },
+    { "ActionParameters", "" },
+    { "ActionResult", "" },
+    { "Certificate", "subject:s issuer:s sans:s[] serial:s notBefore:t notAfter:t keyType:s keyBits:i signatureAlgorithm:s sha256:s "
+                     "spkiSha256:s isCa:b selfSigned:b constraints:s pem:s" },
+    { "SystemCa", "id:s certificate:Certificate" },
+    { "Import", "items:x[] warnings:Fault[] impact:x[]" },
+    { "Decision", "sha256:s accepts:s[] expiresAt:t note:s" },
+    { "Exemption", "approval:s sha256:s spkiSha256:s accepts:s[] expiresAt:t note:s" },
+    { "Probe", "hostname:s port:i transport:s useSsl:b useStartTls:b verifyName:s tlsMinProtocol:s" },
+    { "ProbeResult", "verdict:s acceptable:b reasons:s[] certificate:x chain:x[] tls:x steps:Step[] code:s cause:s advice:s" },
+    { "Attachment", "filename:s contentType:s content:s contentId:s" },
+    { "NewMessage", "from:s to:s[] cc:s[] bcc:s[] replyTo:s subject:s text:s html:s headers:o attachments:Attachment[] sendAt:t" },
+    { "Accepted", "id:s messageId:s state:s" },
+    { "Recipient", "address:s state:s code:i? enhancedCode:s? text:s?" },
+    { "MessageItem", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i" },
+    { "Message", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i messageId:s? sender:s recipients:Recipient[] "
+                 "attempts:i createdAt:t createdBy:s? sendAt:t nextAttempt:t finishedAt:t lastCode:s? lastCause:s? heldByLimit:b "
+                 "acknowledged:b" },
+    { "TreeNode", "name:s type:s path:s state:s cause:s code:s children:TreeNode[]" },
+    { "TypeItem", "name:s description:s schema:s" },
+    { "Schema", "" },
+    { "Provider", "id:s name:s type:s host:s transport:s port:i security:s authenticator:s" },
+    { "Login", "username:s password:s" },
+    { "Session", "username:s role:s csrfToken:s mustChangePassword:b" },
+    { "PasswordChange", "old:s new:s" },
+    { "NewToken", "name:s role:s expiresAt:t accounts:s[]" },
+    { "CreatedToken", "id:s name:s role:s token:s expiresAt:t accounts:s[]" },
+    { "AuditEntry", "seq:i at:t who:s address:s? action:s resource:s detail:x" },
+    { "Certificates", "" },
+};
+
+/* Names that stand for others, and lists. */
+static const char *const aliases[][2] = {
+    { "AccountPatch", "Account" }, { "ServicePatch", "Service" }, { "Tree", "TreeNode" }, { "UserCaPatch", "UserCa" },
+    { "UserPatch", "User" },
+};
+static const char *const unions[][6] = {
+    { "Account", "OutgoingAccount", "IncomingAccount" },
+    { "Service", "EmailService", "CertificateService", "WebService", "UserService" },
+};
+static const char *const lists[][2] = {
+    { "AccountList", "Account" }, { "MessageList", "MessageItem" }, { "AllowedHostList", "AllowedHost" }, { "UserCaList", "UserCa" },
+    { "CertificateList", "SystemCa" }, { "TypeList", "TypeItem" }, { "ProviderList", "Provider" }, { "ServiceList", "Service" },
+    { "UserList", "User" }, { "TokenList", "Token" }, { "AuditList", "AuditEntry" },
+};
+
+static json_t *ref(const char *name)
+{
+    return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", name));
+}
+
+static json_t *one_type(const char *name)
+{
+    static const char *const letters = "sinboa";
+    static const char *const words[] = { "string", "integer", "number", "boolean", "object", "array" };
+    const char *at = strlen(name) == 1 ? strchr(letters, name[0]) : NULL;
+
+    if (at)
+        return json_pack("{s:s}", "type", words[at - letters]);
+    if (strcmp(name, "t") == 0)
+        return json_pack("{s:[s, s], s:s}", "type", "string", "null", "format", "date-time");
+    return strcmp(name, "x") == 0 ? json_object() : ref(name);
+}
+
+static json_t *member_type(struct str word)
+{
+    bool list = str_ends_nocase(word, STR("[]")), nullable = str_ends_nocase(word, STR("?"));
+    AUTO_FREE char *name = mem_strndup(word.p, word.len - (list ? 2 : nullable ? 1 : 0));
+    json_t *type = one_type(name);
+
+    if (nullable)
+        json_object_set_new(type, "type", json_pack("[O, s]", json_object_get(type, "type"), "null"));
+    return list ? json_pack("{s:s, s:o}", "type", "array", "items", type) : type;
+}
+
+static json_t *shape(const char *members)
+{
+    json_t *properties = json_object();
+    struct str rest = str_c(members), word;
+
+    while (*members && str_split(&rest, ' ', &word)) {
+        struct str name;
+
+        str_split(&word, ':', &name);
+        AUTO_FREE char *key = str_dup(name);
+
+        json_object_set_new(properties, key, member_type(word));
+    }
+    return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
+}
+
+static json_t *list_of(const char *name)
+{
+    return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}, s:[s, s]}", "type", "object", "properties", "items", "type", "array",
+                     "items", ref(name), "next", "type", "string", "null", "required", "items", "next");
+}
+
+static json_t *any_of(const char *const *names)
+{
+    json_t *list = json_array();
+
+    for (; *names; names++)
+        json_array_append_new(list, ref(*names));
+    return json_pack("{s:o}", "anyOf", list);
+}
+
+json_t *schemas_json(void)
+{
+    json_t *all = json_object();
+
+    for (size_t i = 0; i < COUNT_OF(shapes); i++)
+        json_object_set_new(all, shapes[i].name, shape(shapes[i].members));
+    for (size_t i = 0; i < COUNT_OF(aliases); i++)
+        json_object_set_new(all, aliases[i][0], ref(aliases[i][1]));
+    for (size_t i = 0; i < COUNT_OF(unions); i++)
+        json_object_set_new(all, unions[i][0], any_of(unions[i] + 1));
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        json_object_set_new(all, lists[i][0], list_of(lists[i][1]));
+    return all;
+}
