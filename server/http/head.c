@@ -191,3 +191,46 @@ bool head_media_type(struct str field, char *into, size_t room)
     into[type.len] = '\0';
     return true;
 }
+
+/* ";q=0.5" among the parameters of an element; 1000 without, 0 when it isn't a weight. */
+static int weight(struct str params)
+{
+    struct str param;
+    int value = 0, unit = 1000;
+
+    while (str_split(&params, ';', &param)) {
+        param = str_trim(param);
+        if (!str_starts_nocase(param, STR("q=")))
+            continue;
+        param = str_from(param, 2);
+        if (param.len == 0 || param.len > 5 || (param.len > 1 && param.p[1] != '.'))
+            return 0;
+        for (size_t i = 0; i < param.len; i++) {
+            if (i == 1)
+                continue;
+            if (param.p[i] < '0' || param.p[i] > '9')
+                return 0;
+            value += (param.p[i] - '0') * unit;
+            unit /= 10;
+        }
+        return value > 1000 ? 1000 : value;
+    }
+    return 1000;
+}
+
+int head_quality(struct str field, struct str coding)
+{
+    struct str element, name;
+    int any = 0;
+
+    while (field.p && str_split(&field, ',', &element)) {
+        if (!str_split(&element, ';', &name))
+            continue;
+        name = str_trim(name);
+        if (str_eq_nocase(name, coding))
+            return weight(element);
+        if (str_eq(name, STR("*")))
+            any = weight(element);
+    }
+    return any;
+}

@@ -42,6 +42,8 @@ bool head_request_id_ok(struct str id);
 struct str head_cookie(struct str field, struct str name);
 /* RFC 9110 8.3.1: type/subtype in lower case without parameters; false when it isn't one, or too long. */
 bool head_media_type(struct str field, char *into, size_t room);
+/* RFC 9110 12.5.3: how much an Accept-Encoding wants a coding, in thousandths; 0: not at all. */
+int head_quality(struct str field, struct str coding);
 /* Is a name or value fit to go into an answer's head? */
 bool head_name_ok(struct str name);
 bool head_value_ok(struct str value);

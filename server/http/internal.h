@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "http/guess.h"
 #include "http/head.h"
 #include "http/http.h"
@@ -20,6 +21,7 @@
 #define SESSION_TOKEN_LEN 43
 #define SESSION_COOKIE "postern_session"
 #define PHASE_LONGEST SECONDS(60)   /* for a head, a body, or a handshake */
+#define BODY_SLOWEST 64             /* bytes a millisecond; a body may take longer by that */
 
 /* Whose turn it is. The one who moves a call from PARKED resumes its connection; nobody else may.
  *

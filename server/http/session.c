@@ -1,177 +1,224 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/session.h"
-
-#include <pthread.h>
+/* Sessions of people, in memory only: a restart logs everyone out. Found by the hash of the cookie, so neither a
+ * picture of the memory nor the time of a look-up gives one away. */
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/map.h"
+#include "crypto/crypto.h"
+#include "http/internal.h"
+
+#define SESSIONS_MAX 1000
+#define HASH_TEXT (2 * CRYPTO_SHA256_LEN + 1)
 
 struct session {
-    struct session *older, *newer;      /* by last use */
-    char finder[17];
-    char proof[65];
-    char csrf[HTTP_CSRF_MAX];
-    char username[HTTP_NAME_MAX + 1];
-    enum role role;
-    int64_t begun, used;
+    char hash[HASH_TEXT];
+    struct http_identity identity;
+    char csrf[44];
+    int64_t made, used;                 /* clock_mono() */
 };
 
 struct sessions {
     pthread_mutex_t lock;
-    struct map *all;                    /* by finder */
-    struct session *oldest, *newest;
-    size_t max;
+    struct map *map;
     int64_t idle, life;
 };
 
-struct sessions *sessions_new(size_t max, int64_t idle, int64_t life)
+struct sessions *sessions_new(int64_t idle_ms, int64_t life_ms)
 {
     struct sessions *sessions = mem_alloc(sizeof(*sessions));
 
     pthread_mutex_init(&sessions->lock, NULL);
-    sessions->all = map_new();
-    sessions->max = max;
-    sessions->idle = idle;
-    sessions->life = life;
+    sessions->map = map_new();
+    sessions->idle = idle_ms > 0 ? idle_ms : SECONDS(1800);
+    sessions->life = life_ms > 0 ? life_ms : SECONDS(12 * 3600);
     return sessions;
-}
-
-static void unlink_session(struct sessions *sessions, struct session *session)
-{
-    *(session->older ? &session->older->newer : &sessions->oldest) = session->newer;
-    *(session->newer ? &session->newer->older : &sessions->newest) = session->older;
-    session->older = session->newer = NULL;
-}
-
-static void link_newest(struct sessions *sessions, struct session *session)
-{
-    session->older = sessions->newest;
-    *(sessions->newest ? &sessions->newest->newer : &sessions->oldest) = session;
-    sessions->newest = session;
 }
 
 static void drop(struct sessions *sessions, struct session *session)
 {
-    unlink_session(sessions, session);
-    map_remove(sessions->all, session->finder);
+    map_remove(sessions->map, session->hash);
     mem_wipe(session, sizeof(*session));
     free(session);
+}
+
+static bool is_over(const struct sessions *sessions, const struct session *session, int64_t now)
+{
+    return now - session->used >= sessions->idle || now - session->made >= sessions->life;
+}
+
+/* Drops those that `which` takes; the map can't change under the loop, so it starts afresh after each. */
+static void drop_all(struct sessions *sessions, bool (*which)(const struct sessions *, const struct session *, void *),
+                     void *ctx)
+{
+    struct session *session;
+    size_t at = 0;
+
+    while ((session = map_next(sessions->map, &at, NULL))) {
+        if (which(sessions, session, ctx)) {
+            drop(sessions, session);
+            at = 0;
+        }
+    }
+}
+
+static bool any(const struct sessions *sessions, const struct session *session, void *ctx)
+{
+    (void)sessions, (void)session, (void)ctx;
+    return true;
+}
+
+static bool over(const struct sessions *sessions, const struct session *session, void *now)
+{
+    return is_over(sessions, session, *(int64_t *)now);
+}
+
+static bool of_user(const struct sessions *sessions, const struct session *session, void *user)
+{
+    (void)sessions;
+    return strcmp(session->identity.user, user) == 0;
 }
 
 void sessions_free(struct sessions *sessions)
 {
     if (sessions == NULL)
         return;
-    while (sessions->oldest)
-        drop(sessions, sessions->oldest);
-    map_free(sessions->all);
+    drop_all(sessions, any, NULL);
+    map_free(sessions->map);
     pthread_mutex_destroy(&sessions->lock);
     free(sessions);
 }
 
-static bool is_over(const struct sessions *sessions, const struct session *session, int64_t now)
+static void hash_text(struct str token, char text[HASH_TEXT])
 {
-    return now - session->used > sessions->idle || now - session->begun > sessions->life;
+    uint8_t hash[CRYPTO_SHA256_LEN];
+
+    crypto_sha256(token, hash);
+    hex_encode(hash, sizeof(hash), text);
 }
 
-int session_begin(struct sessions *sessions, const struct http_identity *who, int64_t now,
-                  char cookie[SESSION_COOKIE_LEN + 1], char csrf[HTTP_CSRF_MAX])
+bool sessions_find(struct sessions *sessions, struct str token, struct http_identity *identity, char csrf[44])
 {
-    unsigned char random[8 + 32 + 20];
     struct session *session;
+    char hash[HASH_TEXT], address[sizeof(identity->address)];
+    int64_t now = clock_mono();
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return -1;
-    session = mem_alloc(sizeof(*session));
-    hex_encode(random, 8, session->finder);
-    hex_encode(random + 8, 32, session->proof);
-    hex_encode(random + 40, 20, session->csrf);
-    mem_wipe(random, sizeof(random));
-    memcpy(session->username, who->username, sizeof(session->username));
-    session->role = who->role;
-    session->begun = session->used = now;
-    memcpy(cookie, session->finder, 16);
-    memcpy(cookie + 16, session->proof, 65);
-    memcpy(csrf, session->csrf, HTTP_CSRF_MAX);
-
+    hash_text(token, hash);
     pthread_mutex_lock(&sessions->lock);
-    while (sessions->oldest && (map_count(sessions->all) >= sessions->max || is_over(sessions, sessions->oldest, now)))
-        drop(sessions, sessions->oldest);
-    map_put(sessions->all, session->finder, session);
-    link_newest(sessions, session);
-    pthread_mutex_unlock(&sessions->lock);
-    return 0;
-}
-
-static struct session *find(struct sessions *sessions, struct str cookie)
-{
-    struct session *session;
-    char finder[17];
-
-    if (cookie.p == NULL || cookie.len != SESSION_COOKIE_LEN || memchr(cookie.p, '\0', cookie.len))
-        return NULL;
-    memcpy(finder, cookie.p, 16);
-    finder[16] = '\0';
-    session = map_get(sessions->all, finder);
-    return session && mem_equal_secret(session->proof, cookie.p + 16, 64) ? session : NULL;
-}
-
-bool session_find(struct sessions *sessions, struct str cookie, int64_t now, struct http_identity *who,
-                  char csrf[HTTP_CSRF_MAX])
-{
-    struct session *session;
-
-    pthread_mutex_lock(&sessions->lock);
-    session = find(sessions, cookie);
+    session = map_get(sessions->map, hash);
     if (session && is_over(sessions, session, now)) {
         drop(sessions, session);
         session = NULL;
     }
     if (session) {
         session->used = now;
-        unlink_session(sessions, session);
-        link_newest(sessions, session);
-        memcpy(who->username, session->username, sizeof(who->username));
-        who->role = session->role;
-        who->session = true;
-        memcpy(csrf, session->csrf, HTTP_CSRF_MAX);
+        memcpy(address, identity->address, sizeof(address));
+        *identity = session->identity;
+        memcpy(identity->address, address, sizeof(address));
+        memcpy(csrf, session->csrf, sizeof(session->csrf));
     }
     pthread_mutex_unlock(&sessions->lock);
     return session != NULL;
 }
 
-void session_end(struct sessions *sessions, struct str cookie)
+/* Makes room: what is over first, else the one that lay idle longest. */
+static void make_room(struct sessions *sessions, int64_t now)
+{
+    struct session *session, *idlest = NULL;
+    size_t at = 0;
+
+    if (map_count(sessions->map) < SESSIONS_MAX)
+        return;
+    drop_all(sessions, over, &now);
+    if (map_count(sessions->map) < SESSIONS_MAX)
+        return;
+    while ((session = map_next(sessions->map, &at, NULL)))
+        if (idlest == NULL || session->used < idlest->used)
+            idlest = session;
+    if (idlest)
+        drop(sessions, idlest);
+}
+
+static void forget(struct sessions *sessions, const char *token)
 {
     struct session *session;
+    char hash[HASH_TEXT];
 
+    if (token[0] == '\0')
+        return;
+    hash_text(str_c(token), hash);
     pthread_mutex_lock(&sessions->lock);
-    session = find(sessions, cookie);
+    session = map_get(sessions->map, hash);
     if (session)
         drop(sessions, session);
     pthread_mutex_unlock(&sessions->lock);
 }
 
-void session_end_user(struct sessions *sessions, const char *username)
+static void set_cookie(struct http_call *call, const char *token, const char *more)
 {
-    struct session *next;
+    char cookie[160];
+
+    snprintf(cookie, sizeof(cookie), SESSION_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s", token,
+             http_is_tls(call) ? "; Secure" : "", more);
+    http_add_header(call, "Set-Cookie", cookie);
+    mem_wipe(cookie, sizeof(cookie));
+}
+
+int http_session_new(struct http_call *call, const struct http_identity *identity, char csrf[44])
+{
+    struct sessions *sessions = call->server->sessions;
+    AUTO_SECRET char *token = NULL, *csrf_token = NULL;
+    struct session *session;
+    int64_t now = clock_mono();
+
+    if (crypto_token(&token) < 0 || crypto_token(&csrf_token) < 0)
+        return -1;
+    forget(sessions, call->session);    /* whoever logs in anew leaves the old session */
+    session = mem_alloc(sizeof(*session));
+    hash_text(str_c(token), session->hash);
+    session->identity = *identity;
+    session->made = session->used = now;
+    memcpy(session->csrf, csrf_token, sizeof(session->csrf));
+    memcpy(csrf, csrf_token, sizeof(session->csrf));
+    pthread_mutex_lock(&sessions->lock);
+    make_room(sessions, now);
+    map_put(sessions->map, session->hash, session);
+    pthread_mutex_unlock(&sessions->lock);
+    set_cookie(call, token, "");
+    return 0;
+}
+
+const char *http_session_csrf(struct http_call *call)
+{
+    return call->csrf[0] ? call->csrf : NULL;
+}
+
+void http_session_end(struct http_call *call)
+{
+    forget(call->server->sessions, call->session);
+    set_cookie(call, "", "; Max-Age=0");
+}
+
+void http_session_end_user(struct http_server *server, const char *user)
+{
+    struct sessions *sessions = server->sessions;
 
     pthread_mutex_lock(&sessions->lock);
-    for (struct session *session = sessions->oldest; session; session = next) {
-        next = session->newer;
-        if (strcmp(session->username, username) == 0)
-            drop(sessions, session);
-    }
+    drop_all(sessions, of_user, (void *)(uintptr_t)user);
     pthread_mutex_unlock(&sessions->lock);
 }
 
-size_t session_count(struct sessions *sessions)
+void http_session_set_role(struct http_server *server, const char *user, enum role role)
 {
-    size_t count;
+    struct sessions *sessions = server->sessions;
+    struct session *session;
+    size_t at = 0;
 
     pthread_mutex_lock(&sessions->lock);
-    count = map_count(sessions->all);
+    while ((session = map_next(sessions->map, &at, NULL)))
+        if (strcmp(session->identity.user, user) == 0)
+            session->identity.role = role;
     pthread_mutex_unlock(&sessions->lock);
-    return count;
 }
