@@ -54,7 +54,7 @@ static json_t *recipient_json(const struct message_recipient *recipient)
                      text_json(recipient->enhanced), "text", text_json(recipient->text));
 }
 
-json_t *message_json(const struct message *message)
+static json_t *message_json(const struct message *message)
 {
     json_t *json = item_json(message), *recipients = json_array();
 

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "app/hosts_entry.h"
 #include "app/station.h"
 #include "component/problems.h"
 #include "model/trust_store.h"
@@ -42,8 +43,6 @@ bool hosts_would_go_on(struct station *station, const struct hosts_subject *subj
 
 /* The whole entry as DESIGN 4 has it, with id and accounts; the caller's. */
 json_t *hosts_json(struct station *station, const struct entry *entry);
-json_t *hosts_certificate_json(const struct tls_peer *peer, size_t place);     /* facts, or null */
-json_t *hosts_chain_json(const struct tls_peer *peer);                         /* facts of the others */
 
 enum hosts_op { HOSTS_APPROVE, HOSTS_REJECT, HOSTS_PUT, HOSTS_DELETE };
 

@@ -36,6 +36,8 @@ int hosts_entry_put(struct allowed_host **host, const char *id, const json_t *do
 /* The peer as it was seen last, or NULL; the caller's. */
 struct tls_peer *hosts_entry_peer(const struct allowed_host *host);
 /* Facts of a certificate as JSON with its PEM, and back to DER (der is NULL where that fails; the caller frees it). */
+json_t *hosts_certificate_json(const struct tls_peer *peer, size_t place);     /* facts, or null */
+json_t *hosts_chain_json(const struct tls_peer *peer);                         /* facts of the others */
 json_t *hosts_entry_cert_json(const struct trust_cert *cert);
 void hosts_entry_der(const json_t *certificate, struct tls_cert *ret);
 
