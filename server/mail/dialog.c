@@ -201,14 +201,6 @@ char *dialog_awaited(const char *step, char words[64])
     return words;
 }
 
-/* A server that waits for a handshake looks like one that hangs. */
-static const char *silence_hint(const struct dialog *d, const char *step)
-{
-    if (strcmp(step, "greeting") != 0 || d->encrypted)
-        return "";
-    return " If this port is encrypted from the start, choose Use Ssl.";
-}
-
 /* Gives an error of the connection the place and the words of this conversation. */
 static int connection_failed(struct dialog *d, const char *step, const struct err *why, struct err *err)
 {
@@ -217,8 +209,8 @@ static int connection_failed(struct dialog *d, const char *step, const struct er
     dialog_awaited(step, words);
     if (strcmp(why->id, "protocol.timeout") == 0)
         return dialog_fail(d, ERR_TEMPORARY, "protocol.timeout", step, err,
-                           "%s said nothing for %g s where %s was expected.%s", d->server.hostname,
-                           (double)d->server.timeout_ms / 1000, words, silence_hint(d, step));
+                           "%s said nothing for %g s where %s was expected.", d->server.hostname,
+                           (double)d->server.timeout_ms / 1000, words);
     if (strcmp(why->id, "connect.closed") == 0)
         return dialog_fail(d, ERR_TEMPORARY, "connect.closed", step, err,
                            "%s closed the connection where %s was expected.", d->server.hostname, words);

@@ -139,10 +139,8 @@ static int ask_for_tls(struct probe *p, struct err *err)
 
     if (!p->offers_tls)
         return dialog_fail(p->dialog, ERR_REFUSED, "tls.starttlsMissing", p->language->start_tls_step, err,
-                           "%s doesn't offer %s on port %u. Where it should, somebody may be taking it out "
-                           "on the way; where it "
-                           "never did, use another port or Use Ssl.",
-                           dialog_hostname(p->dialog), p->language->word, port);
+                           "%s doesn't offer %s on port %u.", dialog_hostname(p->dialog), p->language->word,
+                           port);
     if (ask(p, p->language->start_tls_step, p->language->start_tls, false, err) < 0)
         return -1;
     return p->good ? 0

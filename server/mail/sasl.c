@@ -83,7 +83,7 @@ static const char *choose_named(const struct mail_auth *auth, const struct sasl_
         return NULL;
     }
     if ((m->flags & BINDING) && channel->binding == NULL) {
-        err_id(err, ERR_REFUSED, "auth.channelBinding", NULL,
+        err_id(err, ERR_REFUSED, "auth.noMechanism", NULL,
                "%s binds the credentials to the encrypted connection, which needs TLS 1.3 with %s.", m->name,
                channel->hostname);
         return NULL;
@@ -124,10 +124,7 @@ const char *sasl_choose(const struct mail_auth *auth, const struct sasl_channel 
 {
     if (!channel->encrypted && !channel->allow_cleartext) {
         err_id(err, ERR_REFUSED, "auth.cleartext", NULL,
-               "The connection to %s isn't encrypted, so the credentials were not sent: choose Use Ssl or "
-               "Use Start Tls, "
-               "or Allow Cleartext Auth.",
-               channel->hostname);
+               "The connection to %s isn't encrypted, so the credentials were not sent.", channel->hostname);
         return NULL;
     }
     return is_auto(auth) ? choose_strongest(auth, channel, offered, err)

@@ -182,10 +182,8 @@ static int ask_for_tls(struct smtp_session *smtp, struct err *err)
 
     if (!smtp->caps.starttls)
         return dialog_fail(smtp->dialog, ERR_REFUSED, "tls.starttlsMissing", "starttls", err,
-                           "%s doesn't offer STARTTLS on port %u, so nothing was sent. Where it should, "
-                           "somebody may be taking it out "
-                           "on the way; where it never did, use another port or Use Ssl.",
-                           server->hostname, server->port);
+                           "%s doesn't offer STARTTLS on port %u, so nothing was sent.", server->hostname,
+                           server->port);
     if (smtp_command(smtp, "starttls", err, "STARTTLS") < 0)
         return -1;
     if (smtp->reply.code == 220)

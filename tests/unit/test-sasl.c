@@ -47,7 +47,7 @@ static void test_choose(void)
         { &tls, &basic, "PLAIN", "LOGIN", NULL, "auth.noMechanism" },
         { &tls, &basic, "XOAUTH2", all, NULL, "auth.noMechanism" },
         { &tls, &basic, "NTLM", "NTLM", NULL, "auth.noMechanism" },
-        { &tls, &basic, "SCRAM-SHA-256-PLUS", all, NULL, "auth.channelBinding" },
+        { &tls, &basic, "SCRAM-SHA-256-PLUS", all, NULL, "auth.noMechanism" },
         { &bound, &basic, "SCRAM-SHA-1-PLUS", all, "SCRAM-SHA-1-PLUS", NULL },
         { &clear, &basic, NULL, all, NULL, "auth.cleartext" },
         { &clear, &basic, "SCRAM-SHA-256", all, NULL, "auth.cleartext" },
