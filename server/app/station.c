@@ -10,6 +10,7 @@
 
 #include "app/hosts.h"
 #include "app/live.h"
+#include "app/rekey.h"
 #include "app/sender.h"
 #include "app/users.h"
 #include "app/verify.h"
@@ -136,15 +137,36 @@ static struct station *station_new(const struct station_options *options)
     return station;
 }
 
+static int open_store(struct station *station, const struct station_options *options, struct err *err)
+{
+    const struct store_options store = { .state_dir = station->state_dir, .key = station->key, .exclusive = options->exclusive };
+
+    if (store_open(&station->store, &store, err) < 0)
+        return -1;
+    return store_read(station->store, load_all, station, err);
+}
+
+/* A rekey was cut off between its commit and the change of the key files: the next key is the right one. */
+static int open_store_with_next_key(struct station *station, const struct station_options *options, struct err *err)
+{
+    AUTO_FREE char *next = rekey_next_path(station->state_dir);
+
+    store_close(TAKE(station->store));
+    crypto_key_free(TAKE(station->key));
+    if (crypto_key_load(&station->key, next, err) < 0 || open_store(station, options, err) < 0)
+        return -1;
+    return options->exclusive ? rekey_swap(station->state_dir, NULL, err) : 0;
+}
+
 static int fill(struct station *station, const struct station_options *options, struct err *err)
 {
-    struct store_options store = { .state_dir = station->state_dir, .exclusive = options->exclusive };
+    AUTO_FREE char *next = rekey_next_path(station->state_dir);
     AUTO(entry) service = NULL;
 
     if (make_state_dir(station->state_dir, err) < 0 || open_key(station, err) < 0)
         return -1;
-    store.key = station->key;
-    if (store_open(&station->store, &store, err) < 0 || store_read(station->store, load_all, station, err) < 0)
+    if (open_store(station, options, err) < 0 &&
+        (strcmp(err->id, "seal.otherKey") != 0 || access(next, F_OK) < 0 || open_store_with_next_key(station, options, err) < 0))
         return -1;
     add_services(station);
     service = registry_get(station->services, certificate_service_type.name);
