@@ -92,7 +92,7 @@ MEM_FREEP(http_ready)
 
 /* An answer that goes on (Server-Sent Events). `read` puts up to `max` bytes into `at` and returns how many, 0
  * for "nothing now; http_stream_wake() comes", or -1 for the end. It runs on a thread of the server and must not
- * wait. `close` runs once, when nothing will be read any more; waking must have stopped when it returns. */
+ * wait. `close` runs once, when nothing will be read any more; waking does nothing then. */
 struct http_stream {
     ptrdiff_t (*read)(void *ctx, char *at, size_t max);
     void (*close)(void *ctx);
@@ -106,7 +106,7 @@ void http_stream_wake(struct http_wake *wake);                  /* from any thre
 void http_wake_free(struct http_wake *wake);                    /* NULL is fine */
 
 /* Sessions of people: a cookie, kept in memory only. */
-/* 0 and a Set-Cookie on the answer; -1 when there are too many sessions or no random numbers. */
+/* 0 and a Set-Cookie on the answer; -1 without random numbers. At most 1,000: the one idle longest gives way. */
 int http_session_new(struct http_call *call, const struct http_identity *identity, char csrf[44]);
 const char *http_session_csrf(struct http_call *call);          /* NULL without a session */
 void http_session_end(struct http_call *call);                  /* of this call; takes the cookie back */

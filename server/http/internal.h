@@ -98,8 +98,9 @@ struct http_server {
     atomic_uint_least64_t id_count, requests, by_class[6];
     atomic_uint_least64_t open_connections, open_requests;
     uint64_t id_seed;
-    pthread_mutex_t lock;               /* calls, lingering */
+    pthread_mutex_t lock;               /* calls, streams */
     struct http_call *calls;
+    struct http_wake *streams;
     struct reaper *reaper;
 };
 
@@ -157,6 +158,9 @@ void assets_answer(struct http_call *call, const char *path);
 struct reaper *reaper_new(struct http_server *server);
 void reaper_free(struct reaper *reaper);
 void reaper_linger(struct reaper *reaper, int fd);      /* dup()s it */
+
+/* stream.c */
+void streams_end(struct http_server *server);
 
 /* listen.c: a bound, listening socket; `*port` gets the real one. */
 int listen_open(const char *address, uint16_t *port, struct err *err);
