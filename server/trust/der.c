@@ -94,6 +94,9 @@ bool der_cert(struct str der, struct der_cert *cert)
     if (!der_next_is(&inner, DER_SEQUENCE, &tbs))
         return false;
     cert->tbs = tbs.whole;
+    if (!der_next_is(&inner, DER_SEQUENCE, &outer))
+        return false;
+    cert->algorithm = outer.content;
     return tbs_parts(tbs.content, cert);
 }
 

@@ -20,7 +20,8 @@ struct der_item {
     struct str whole;           /* with tag and length */
 };
 
-/* Takes the next item off the front of `*rest`; false at its end and where it isn't DER. */
+/* Takes the next item off the front of `*rest`, which must not be part of `*item`; false at its end and where it
+ * isn't DER. */
 bool der_next(struct str *rest, struct der_item *item);
 bool der_next_is(struct str *rest, unsigned tag, struct der_item *item);       /* and it must have this tag */
 /* `bytes` is one SEQUENCE and nothing else. */
@@ -29,6 +30,7 @@ bool der_is_one(struct str bytes);
 /* The parts of a Certificate (RFC 5280 4.1); false where it isn't one. Names are whole items, as GnuTLS gives them. */
 struct der_cert {
     struct str tbs, issuer, subject, spki;
+    struct str algorithm;       /* of the signature: content of its AlgorithmIdentifier */
     struct str extensions;      /* content of the SEQUENCE, empty when there are none */
 };
 bool der_cert(struct str der, struct der_cert *cert);

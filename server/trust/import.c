@@ -246,9 +246,13 @@ static int import_pem(struct trust_import *import, struct str text, int64_t now,
 /* A ContentInfo begins with an OID, a certificate never does. */
 static bool is_pkcs7(struct str der)
 {
-    struct der_item item;
+    struct der_item item, first;
+    struct str inner;
 
-    return der_next_is(&der, DER_SEQUENCE, &item) && der_next_is(&item.content, DER_OID, &item);
+    if (!der_next_is(&der, DER_SEQUENCE, &item))
+        return false;
+    inner = item.content;
+    return der_next_is(&inner, DER_OID, &first);
 }
 
 static bool contains(struct str text, struct str part)

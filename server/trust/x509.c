@@ -12,6 +12,7 @@
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 16384              /* a larger one only costs us time */
 #define EC_BITS_MIN 224
+#define PSS_SALT_DEFAULT 20
 #define END_OF_TIME ((int64_t)253402300799 * 1000)      /* 9999-12-31T23:59:59Z */
 
 /* GnuTLS decodes strictly too; this also keeps what follows the certificate out of its fingerprint. */
@@ -33,6 +34,47 @@ gnutls_x509_crt_t x509_import(struct str der, struct der_cert *parts)
     return crt;
 }
 
+/* RFC 4055 3.1: RSASSA-PSS-params, where saltLength is [2] and 20 unless given. */
+static unsigned pss_salt(const struct der_cert *parts)
+{
+    struct str rest = parts->algorithm, params;
+    struct der_item item;
+
+    if (!der_next_is(&rest, DER_OID, &item) || !der_next_is(&rest, DER_SEQUENCE, &item))
+        return PSS_SALT_DEFAULT;
+    params = item.content;
+    while (der_next(&params, &item))
+        if (item.tag == (DER_CONTEXT | DER_CONSTRUCTED | 2)) {
+            struct str inner = item.content;
+            unsigned salt = 0;
+
+            if (!der_next_is(&inner, DER_INTEGER, &item) || item.content.len > 2)
+                return PSS_SALT_DEFAULT;
+            for (size_t i = 0; i < item.content.len; i++)
+                salt = salt << 8 | (uint8_t)item.content.p[i];
+            return salt;
+        }
+    return PSS_SALT_DEFAULT;
+}
+
+/* GnuTLS reads the salt's length from a certificate when it verifies a chain, not when it is given bytes and a key. */
+static int set_pss(gnutls_pubkey_t key, int algorithm, const struct der_cert *parts)
+{
+    gnutls_digest_algorithm_t digest = gnutls_sign_get_hash_algorithm((gnutls_sign_algorithm_t)algorithm);
+    gnutls_x509_spki_t params;
+    int rc;
+
+    if (gnutls_sign_get_pk_algorithm((gnutls_sign_algorithm_t)algorithm) != GNUTLS_PK_RSA_PSS)
+        return 0;
+    rc = gnutls_x509_spki_init(&params);
+    if (rc < 0)
+        return rc;
+    gnutls_x509_spki_set_rsa_pss_params(params, digest, pss_salt(parts));
+    rc = gnutls_pubkey_set_spki(key, params, 0);
+    gnutls_x509_spki_deinit(params);
+    return rc;
+}
+
 enum x509_signed x509_signed_by(gnutls_x509_crt_t crt, const struct der_cert *parts, gnutls_x509_crt_t issuer)
 {
     unsigned char bytes[RSA_BITS_MAX / 8];
@@ -49,6 +91,8 @@ enum x509_signed x509_signed_by(gnutls_x509_crt_t crt, const struct der_cert *pa
     if (gnutls_pubkey_init(&key) < 0)
         return SIGNED_UNKNOWN_ALGORITHM;
     rc = gnutls_pubkey_import_x509(key, issuer, 0);
+    if (rc >= 0)
+        rc = set_pss(key, algorithm, parts);
     if (rc >= 0)
         rc = gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)algorithm,
                                         GNUTLS_VERIFY_ALLOW_BROKEN | GNUTLS_VERIFY_ALLOW_SIGN_WITH_SHA1, &tbs,

@@ -51,6 +51,7 @@ static gnutls_x509_privkey_t new_key(enum pki_key kind)
         [KEY_RSA2048] = { GNUTLS_PK_RSA, 2048, true },
         [KEY_RSA1024] = { GNUTLS_PK_RSA, 1024, true },
         [KEY_ED25519] = { GNUTLS_PK_EDDSA_ED25519, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), false },
+        [KEY_PSS] = { GNUTLS_PK_RSA_PSS, 2048, true },
         [KEY_DSA] = { GNUTLS_PK_DSA, 2048, true },
     };
     gnutls_x509_privkey_t key, copy;

@@ -17,7 +17,7 @@
 
 /* KEY_FIXED: the same Ed25519 key (RFC 8032 7.1, test 1) every time, so a certificate has the same bytes in
  * every run. */
-enum pki_key { KEY_P256, KEY_P384, KEY_P192, KEY_RSA2048, KEY_RSA1024, KEY_ED25519, KEY_DSA, KEY_FIXED, KEY_KINDS };
+enum pki_key { KEY_P256, KEY_P384, KEY_P192, KEY_RSA2048, KEY_RSA1024, KEY_ED25519, KEY_DSA, KEY_PSS, KEY_FIXED, KEY_KINDS };
 enum pki_ca { CA_NO, CA_YES, CA_SILENT };           /* CA_SILENT: no basicConstraints at all */
 
 struct pki {

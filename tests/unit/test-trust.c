@@ -65,6 +65,7 @@ static void make_cas(void)
     make_ca('C', (struct pki_spec){ .name = "Policy Sub", .issuer = ca('R'), .policy_constraints = true });
     make_ca('G', (struct pki_spec){ .name = "RSA Root", .kind = KEY_RSA2048 });
     make_ca('r', (struct pki_spec){ .name = "Root", .to = 3650, .from = -3650 });     /* another one of the same name */
+    make_ca('H', (struct pki_spec){ .name = "PSS Root", .kind = KEY_PSS });
     make_ca('I', (struct pki_spec){ .name = "Ed Root", .kind = KEY_ED25519 });
     pki_make(ca('Z'), &(struct pki_spec){ .name = "No CA", .issuer = ca('R'), .ca = CA_NO });
     pki_make(ca('z'), &(struct pki_spec){ .name = "Silent", .issuer = ca('R'), .ca = CA_SILENT });
@@ -73,7 +74,7 @@ static void make_cas(void)
 
 static void make_stores(char *file, size_t size)
 {
-    static const char users[] = "RELWOG1I";
+    static const char users[] = "RELWOG1IH";
     static const char *const limits[] = { "example.com", NULL };
     struct trust_ca list[sizeof(users)];
     char pem[8192] = "";
@@ -140,6 +141,8 @@ static const struct row rows[] = {
     { "only the expired root", LEAF(), 'X', "X", ASK(REASON_EXPIRED) },
     { "RSA root", LEAF(.kind = KEY_RSA2048), 'G', "", YES },
     { "Ed25519 root and key", LEAF(.kind = KEY_ED25519), 'I', "", YES },
+    { "RSA-PSS root and key", LEAF(.kind = KEY_PSS), 'H', "", YES },
+    { "self-signed with RSA-PSS", LEAF(.kind = KEY_PSS), 0, "", ASK(REASON_SELF_SIGNED) },
     { "P-384", LEAF(.kind = KEY_P384, .digest = GNUTLS_DIG_SHA384), 'R', "", YES },
 
     /* self-signed */
@@ -321,7 +324,7 @@ static bool gnutls_accepts(const struct tls_peer *peer, const struct row *row)
     unsigned status = ~0u;
 
     gnutls_x509_trust_list_init(&list, 0);
-    for (const char *letter = row->stores == STORES_USER_ONLY ? "RELWOG1I" : row->stores == STORES_SYSTEM_ONLY ? "YE" : "RELWOG1IY";
+    for (const char *letter = row->stores == STORES_USER_ONLY ? "RELWOG1IH" : row->stores == STORES_SYSTEM_ONLY ? "YE" : "RELWOG1IHY";
          *letter; letter++)
         gnutls_x509_trust_list_add_cas(list, &ca(*letter)->crt, 1, 0);
     for (size_t i = 0; i < peer->chain_len; i++) {
