@@ -164,7 +164,7 @@ static char *addresses_json(char *const *list, size_t count)
 /* Fields for lists come from the message itself, whoever built it, so that they say what is sent. */
 static void fill_message(struct message *message, struct str raw, struct mime_envelope *envelope, int64_t send_at)
 {
-    AUTO(mime_info) info = mime_inspect(raw, false);
+    AUTO(mime_info) info = mime_inspect_headers(raw);
     int64_t now = message->created_at;
 
     message->direction = MESSAGE_OUTGOING;
@@ -335,7 +335,7 @@ static int read_envelope(struct str raw, const char *from, const char *to, const
     if (to == NULL && mime_envelope_read(raw, envelope, err) < 0)
         return -1;
     if (to) {
-        AUTO(mime_info) info = mime_inspect(raw, false);
+        AUTO(mime_info) info = mime_inspect_headers(raw);
 
         sender = given_or(from, given_or(info->from, account->from));
         if (sender == NULL) {
