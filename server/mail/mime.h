@@ -118,6 +118,8 @@ struct mime_info {
 
 /* Never fails: what can't be read is missing. `bodies`: text and html too. */
 struct mime_info *mime_inspect(struct str raw, bool bodies);
+/* The headers' part of it, at a cost that doesn't grow with the message. */
+struct mime_info *mime_inspect_headers(struct str raw);
 void mime_info_free(struct mime_info *info);
 MEM_FREEP(mime_info)
 /* Appends the decoded content of attachment `n`, in the order of mime_inspect(). `*part` (may be NULL)

@@ -54,6 +54,13 @@ static bool is_reasonable(struct str raw)
     return true;
 }
 
+static struct str only_headers(struct str raw)
+{
+    size_t len = mime_header_len(raw);
+
+    return str_n(raw.p, len < MIME_HEADER_BYTES_MAX ? len : MIME_HEADER_BYTES_MAX);
+}
+
 static GMimeMessage *parse(struct str raw, bool *partial)
 {
     AUTO_UNREF GMimeStream *stream = NULL;
@@ -61,11 +68,8 @@ static GMimeMessage *parse(struct str raw, bool *partial)
 
     gmime_start();
     *partial = !is_reasonable(raw);
-    if (*partial) {
-        size_t len = mime_header_len(raw);
-
-        raw.len = len < MIME_HEADER_BYTES_MAX ? len : MIME_HEADER_BYTES_MAX;
-    }
+    if (*partial)
+        raw = only_headers(raw);
     stream = g_mime_stream_mem_new_with_buffer(raw.p, raw.len);
     parser = g_mime_parser_new_with_stream(stream);
     g_mime_parser_set_format(parser, GMIME_FORMAT_MESSAGE);
@@ -277,6 +281,11 @@ static void read_headers(GMimeMessage *message, struct mime_info *info)
 }
 
 /* ---- both ------------------------------------------------------------------------------------------- */
+
+struct mime_info *mime_inspect_headers(struct str raw)
+{
+    return mime_inspect(only_headers(raw), false);
+}
 
 struct mime_info *mime_inspect(struct str raw, bool bodies)
 {

@@ -444,6 +444,11 @@ static void test_inspect(void)
                             "attachment\n\nx"),
                         false);
 
+    AUTO(mime_info)
+    headers = mime_inspect_headers(
+        STR("Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nbody\n--b\n"));
+
+    ok(strcmp(headers->subject, "x") == 0 && headers->attachment_count == 0, "headers alone");
     is_str(info->message_id, "<1@x>", "message id");
     is_str(info->from, "J\xc3\xb6rg <j@example.com>", "from");
     ok(info->to_count == 2 && strcmp(info->to[1], "B <b@example.com>") == 0, "to");
