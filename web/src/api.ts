@@ -83,7 +83,7 @@ export async function request<T>(path: string, options: Options = {}): Promise<A
         throw new Unreachable();
     }
     if (!response.ok) {
-        if (response.status === 401 && path !== "/session")
+        if (response.status === 401 && !path.startsWith("/session"))
             whenSessionEnds();
         throw await problemOf(response);
     }

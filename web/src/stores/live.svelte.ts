@@ -120,9 +120,14 @@ export function accountNode(name: string): Node | undefined {
     return undefined;
 }
 
+/* One whose certificate verifies by now asks nobody any more. */
+export function isWaiting(host: AllowedHost): boolean {
+    return !host.redundant && (host.approval === "pending" || host.approval === "changed");
+}
+
 /* The exemptions that wait for a person. */
 export function waiting(hosts: AllowedHost[]): AllowedHost[] {
-    return hosts.filter((h) => h.approval === "pending" || h.approval === "changed");
+    return hosts.filter(isWaiting);
 }
 
 export function hostOf(hosts: AllowedHost[], account: string): AllowedHost | undefined {

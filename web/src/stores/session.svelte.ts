@@ -36,10 +36,8 @@ class SessionStore {
     }
 
     async changePassword(old: string, next: string): Promise<void> {
-        await request("/session/password", { method: "PUT", body: { old, new: next } });
-        if (this.current)
-            this.current = { ...this.current, mustChangePassword: false };
-        await this.resume();            /* the server may have renewed the session with it */
+        /* The server ends every session of this user and begins a new one here. */
+        this.#take((await request<Session>("/session/password", { method: "PUT", body: { old, new: next } })).data);
     }
 
     async logOut(): Promise<void> {
