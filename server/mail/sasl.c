@@ -299,12 +299,23 @@ int sasl_start(struct sasl **ret, const char *mechanism, const struct mail_auth 
     return 0;
 }
 
+/* libgsasl frees its copy as it is. */
+static void wipe_property(Gsasl_session *session, Gsasl_property property)
+{
+    const char *copy = gsasl_property_fast(session, property);
+
+    if (copy)
+        mem_wipe((void *)(uintptr_t)copy, strlen(copy));
+}
+
 void sasl_free(struct sasl *sasl)
 {
     if (sasl == NULL)
         return;
-    if (sasl->session)
+    if (sasl->session) {
+        wipe_property(sasl->session, GSASL_PASSWORD);
         gsasl_finish(sasl->session);
+    }
     if (sasl->first)
         mem_wipe(sasl->first, sasl->first_len);
     free(sasl->first);
