@@ -248,6 +248,8 @@ async function importCa() {
     await dialog.locator('[role="alert"]:not(:empty)').waitFor();
     ok(true, "what is no certificate is refused in words");
     await dialog.getByLabel("PEM text").fill(stack.ca);
+    await dialog.getByText(`localhost:${stack.smtp.starttls} will verify by itself.`).waitFor();
+    ok(true, "what it would change is said before");
     await dialog.getByRole("button", { name: "Import" }).click();
     await page.locator("tbody").getByText("Browser Test Root").first().waitFor();
     ok(true, "the CA is in the User Trust Store");
