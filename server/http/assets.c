@@ -10,13 +10,13 @@ struct asset_index {
     struct map *map;                    /* path to asset */
 };
 
-struct asset_index *asset_index_new(const struct asset *assets, size_t count)
+struct asset_index *asset_index_new(const struct asset *list, size_t count)
 {
     struct asset_index *index = mem_alloc(sizeof(*index));
 
     index->map = map_new();
     for (size_t i = 0; i < count; i++)
-        map_put(index->map, assets[i].path, (void *)(uintptr_t)&assets[i]);
+        map_put(index->map, list[i].path, (void *)(uintptr_t)&list[i]);
     return index;
 }
 

@@ -148,7 +148,7 @@ void sessions_free(struct sessions *sessions);
 bool sessions_find(struct sessions *sessions, struct str token, struct http_identity *identity, char csrf[44]);
 
 /* assets.c */
-struct asset_index *asset_index_new(const struct asset *assets, size_t count);
+struct asset_index *asset_index_new(const struct asset *list, size_t count);
 void asset_index_free(struct asset_index *index);
 bool assets_has(const struct asset_index *index, const char *path);
 void assets_answer(struct http_call *call, const char *path);

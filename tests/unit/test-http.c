@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server in this process, asked through raw sockets. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "http/http.h"
+#include "http_client.h"
+#include "tap.h"
+
+#define HOST "Host: localhost\r\n"
+#define VIEWER "Authorization: Bearer viewer-token\r\n"
+#define ADMIN "Authorization: Bearer admin-token\r\n"
+#define JSON "Content-Type: application/json\r\n"
+
+static struct http_server *server;
+static uint16_t port;
+static struct http_ready *ready;
+static struct answer answer;
+
+static int check_token(void *ctx, struct str token, struct http_identity *ret)
+{
+    if (str_eq(token, STR("viewer-token")))
+        ret->role = ROLE_VIEWER;
+    else if (str_eq(token, STR("admin-token")))
+        ret->role = ROLE_ADMIN;
+    else
+        return -1;
+    strcpy(ret->user, "somebody");
+    strcpy(ret->token_id, "t1");
+    return strcmp(ctx, "context") == 0 ? 0 : -1;
+}
+
+static void on_ready(struct http_call *call)
+{
+    http_answer_ready(call, ready);
+}
+
+static void on_echo(struct http_call *call)
+{
+    http_answer(call, 200, "application/json", http_body(call));
+}
+
+static void on_item(struct http_call *call)
+{
+    AUTO_BUF(body, 4096);
+    const char *q = http_query(call, "q");
+
+    buf_addf(&body, "%s|%s|%s|%s|%s", http_param(call, "name"), q ? q : "-", http_identity(call)->user,
+             http_identity(call)->address, http_path(call));
+    http_answer_buf(call, 200, "text/plain", &body);
+}
+
+static void on_literal(struct http_call *call)
+{
+    http_answer(call, 200, "text/plain", STR("literal"));
+}
+
+static void on_fail(struct http_call *call)
+{
+    struct err err;
+
+    if (http_query(call, "internal"))
+        err_set(&err, ERR_INTERNAL, NULL, "the password is hunter2");
+    else
+        err_id(&err, ERR_INVALID, "port.zero", "/port", "A port \"0\" isn't one.");
+    http_answer_err(call, &err);
+}
+
+static void on_put(struct http_call *call)
+{
+    if (!http_preconditions(call, http_query(call, "new") ? NULL : "abc"))
+        http_answer_problem(call, 412, "precondition", NULL, NULL, NULL);
+    else
+        http_answer_empty(call, 204);
+}
+
+static void on_login(struct http_call *call)
+{
+    struct http_identity who = { .user = "anna", .role = ROLE_OPERATOR };
+    char csrf[44];
+
+    if (http_session_new(call, &who, csrf) == 0)
+        http_answer(call, 201, "text/plain", str_c(csrf));
+}
+
+static void on_logout(struct http_call *call)
+{
+    http_session_end(call);
+    http_answer_empty(call, 204);
+}
+
+static void *answer_late(void *arg)
+{
+    struct http_call *call = arg;
+    unsigned ns = (unsigned)(uintptr_t)http_body(call).len % 7 * 100000;
+
+    if (ns)
+        nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
+    http_add_header(call, "X-Late", "yes");
+    http_answer(call, 200, "text/plain", http_body(call));
+    return NULL;
+}
+
+static void on_late(struct http_call *call)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, answer_late, call);
+    pthread_detach(thread);
+}
+
+static const struct http_route routes[] = {
+    { HTTP_GET, "/ready", ROLE_VIEWER, on_ready, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/open", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/echo", ROLE_NONE, on_echo, 1000, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/text", ROLE_NONE, on_echo, 0, "text/plain text/csv", NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/items/{name}", ROLE_VIEWER, on_item, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_PUT, "/items/{name}", ROLE_ADMIN, on_put, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/items/fixed", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/items/{name}/parts/{part}", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/fail", ROLE_NONE, on_fail, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/login", ROLE_NONE, on_login, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/write", ROLE_OPERATOR, on_echo, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/me", ROLE_VIEWER, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_DELETE, "/session", ROLE_VIEWER, on_logout, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/late", ROLE_NONE, on_late, 0, NULL, NULL, NULL, NULL, NULL },
+    { .pattern = NULL },
+};
+static const struct http_route *const tables[] = { routes, NULL };
+
+static const unsigned char page[] = "<!doctype html>", packed[] = "packed", packed_br[] = "br";
+static const struct asset pages[] = {
+    { "/", "text/html; charset=utf-8", "aa", false, page, packed, NULL, 15, 6, 0 },
+    { "/assets/app-1.js", "text/javascript", "bb", true, page, packed, packed_br, 15, 6, 2 },
+};
+
+static struct http_server *start(void)
+{
+    static char context[] = "context";
+    static const struct http_listener listener = { "127.0.0.1", 0, NULL, NULL };
+    static const char *const names[] = { "mail.example.com", NULL };
+    struct http_options options = {
+        .ctx = context, .listeners = &listener, .listener_count = 1, .tables = tables, .threads = 2,
+        .check_token = check_token, .host_names = names, .assets = pages, .asset_count = 2,
+    };
+    struct http_server *ret = NULL;
+    struct err err;
+
+    if (!ok(http_open(&ret, &options, &err) == 0, "opens"))
+        printf("# %s\n", err.text);
+    return ret;
+}
+
+static void is_status(const char *request, int status, const char *name)
+{
+    ask(port, &answer, request, NULL);
+    if (!ok(answer.status == status, "%d %s", status, name))
+        printf("# got %d: %s\n", answer.status, answer.body);
+}
+
+static void is_refused(const char *request, int status, const char *name)
+{
+    bool closed;
+
+    ask(port, &answer, request, &closed);
+    if (!ok(answer.status == status && closed, "%d and closed: %s", status, name))
+        printf("# got %d, %s: %s\n", answer.status, closed ? "closed" : "open", answer.body);
+}
+
+static void test_basics(void)
+{
+    struct client client;
+    const char *value;
+
+    client_open(&client, port);
+    for (int i = 0; i < 3; i++)
+        client_ask(&client, &answer, "GET /ready HTTP/1.1\r\n" HOST VIEWER "X-Request-Id: abc-1\r\n\r\n");
+    is_int(answer.status, 200, "the third on one connection");
+    is_str(answer.body, "{\"ready\":true}", "its body");
+    is_str(answer_header(&answer, "ETag"), "\"e1\"", "its ETag");
+    is_str(answer_header(&answer, "X-Request-Id"), "abc-1", "our request id");
+    is_str(answer_header(&answer, "Cache-Control"), "no-cache", "kept, but asked for");
+    is_str(answer_header(&answer, "X-Content-Type-Options"), "nosniff", "a security header");
+    ok((value = answer_header(&answer, "Content-Security-Policy")) && strstr(value, "frame-ancestors 'none'"),
+       "a policy");
+    client_ask(&client, &answer, "HEAD /ready HTTP/1.1\r\n" HOST VIEWER "\r\n");
+    is_int(answer.status, 200, "HEAD");
+    is_str(answer_header(&answer, "Content-Length"), "14", "HEAD knows the length");
+    value = answer_header(&answer, "X-Request-Id");
+    ok(value && strlen(value) == 16, "an id of the server's");
+    client_ask(&client, &answer, "GET /ready HTTP/1.1\r\n" HOST VIEWER "If-None-Match: W/\"x\", W/\"e1\"\r\n\r\n");
+    is_int(answer.status, 304, "If-None-Match");
+    client_ask(&client, &answer, "GET /ready HTTP/1.1\r\n" HOST VIEWER
+               "If-None-Match: \"x\"\r\nIf-None-Match: \"e1\"\r\n\r\n");
+    is_int(answer.status, 304, "If-None-Match in two fields");
+    client_ask(&client, &answer, "GET /nowhere HTTP/1.1\r\n" HOST "\r\n");
+    is_int(answer.status, 404, "404, and the connection lives on");
+    client_ask(&client, &answer, "POST /nowhere HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n12345");
+    is_int(answer.status, 404, "404 to a body");
+    client_ask(&client, &answer, "GET /open HTTP/1.1\r\n" HOST "\r\n");
+    is_int(answer.status, 200, "after which the connection lives on");
+    client_close(&client);
+}
+
+static void test_routes(void)
+{
+    is_status("GET /items/fixed HTTP/1.1\r\n" HOST "\r\n", 200, "a literal segment wins");
+    is_status("GET /items/fixed/parts/2 HTTP/1.1\r\n" HOST "\r\n", 200, "but doesn't hide the other branch");
+    is_status("GET /items/a%20b%C3%A9?q=1%2B1+2&q=x HTTP/1.1\r\n" HOST VIEWER "\r\n", 200, "a parameter");
+    is_str(answer.body, "a b\xc3\xa9|1+1 2|somebody|127.0.0.1|/items/a%20b%C3%A9", "all decoded");
+    is_status("GET /items/ HTTP/1.1\r\n" HOST "\r\n", 404, "a parameter isn't empty");
+    is_status("GET /items/a%2Fb HTTP/1.1\r\n" HOST VIEWER "\r\n", 400, "a slash in a parameter");
+    is_status("GET /items/a%00b HTTP/1.1\r\n" HOST VIEWER "\r\n", 400, "a NUL in a parameter");
+    is_status("GET /items/a%zz HTTP/1.1\r\n" HOST VIEWER "\r\n", 400, "a bad escape");
+    is_status("GET /items/%ff HTTP/1.1\r\n" HOST VIEWER "\r\n", 400, "not UTF-8");
+    is_status("DELETE /items/a HTTP/1.1\r\n" HOST "\r\n", 405, "a method not taken");
+    is_str(answer_header(&answer, "Allow"), "GET, HEAD, PUT, OPTIONS", "those taken");
+    is_status("OPTIONS /echo HTTP/1.1\r\n" HOST "\r\n", 204, "OPTIONS");
+    is_str(answer_header(&answer, "Allow"), "POST, OPTIONS", "its Allow");
+    is_status("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 204, "OPTIONS *");
+    is_status("BREW /open HTTP/1.1\r\n" HOST "\r\n", 405, "an unknown method");
+    is_status("GET http://localhost/open HTTP/1.1\r\n" HOST "\r\n", 200, "absolute form");
+    is_status("GET http://evil.example/open HTTP/1.1\r\n" HOST "\r\n", 421, "absolute form to elsewhere");
+    is_status("GET /fail HTTP/1.1\r\n" HOST "\r\n", 422, "an error");
+    ok(strstr(answer.body, "\"code\":\"port.zero\"") && strstr(answer.body, "A port \\\"0\\\" isn't one.") &&
+       strstr(answer.body, "\"pointer\":\"/port\"") && strstr(answer.body, "\"requestId\":\""), "says so");
+    is_str(answer_header(&answer, "Content-Type"), "application/problem+json", "as a problem");
+    is_str(answer_header(&answer, "Cache-Control"), "no-store", "not kept");
+    is_status("GET /fail?internal=1 HTTP/1.1\r\n" HOST "\r\n", 500, "an internal error");
+    ok(!strstr(answer.body, "hunter2"), "keeps to itself");
+}
+
+static void test_framing(void)
+{
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400,
+               "repeated Content-Length");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 2, 2\r\n\r\n{}", 400, "joint Content-Length");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "2\r\n{}\r\n0\r\n\r\n", 400, "both lengths");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "0\r\n\r\n", 400, "repeated Transfer-Encoding");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501,
+               "another Transfer-Encoding");
+    is_refused("GET /open HTTP/1.1\r\n" HOST "Host: evil.example\r\n\r\n", 400, "repeated Host");
+    is_refused("GET /open HTTP/1.1\r\n\r\n", 400, "no Host");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 1001\r\n\r\n", 413, "too large, said before");
+    is_refused("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 99999999999\r\n\r\n", 413, "far too large");
+    is_status("POST /echo HTTP/1.1\r\n" HOST JSON "Transfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n2\r\n\":\r\n"
+              "2\r\n1}\r\n0\r\n\r\n", 200, "chunks");
+    is_str(answer.body, "{\"a\":1}", "put together");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "\r\n", 200, "no body, no type");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 415, "a body without a type");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
+              "another type");
+    is_status("POST /text HTTP/1.1\r\n" HOST "Content-Type: Text/CSV; charset=utf-8\r\nContent-Length: 2\r\n\r\n1,",
+              200, "the second type");
+    is_status("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415,
+              "a Content-Encoding");
+    is_status("GET /open HTTP/1.0\r\n\r\n", 200, "HTTP/1.0 without Host");
+}
+
+/* What grows past the ceiling, and answers that overtake a body: the client still sees them. */
+static void test_large_bodies(void)
+{
+    static char block[65536];
+    struct client client;
+    char head[256];
+
+    memset(block, 'a', sizeof(block));
+    client_open(&client, port);
+    snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST JSON "Transfer-Encoding: chunked\r\n\r\n%x\r\n", 60000);
+    client_send(&client, head, strlen(head));
+    client_send(&client, block, 60000);
+    client_send(&client, "\r\n0\r\n\r\n", 7);
+    is_int(client_read(&client, &answer, false), 413, "chunks that grow too large");
+    ok(client_at_end(&client), "and closed");
+    client_close(&client);
+
+    client_open(&client, port);
+    snprintf(head, sizeof(head), "POST /write HTTP/1.1\r\n" HOST JSON "Content-Length: %d\r\n\r\n", 32 * 65536);
+    client_send(&client, head, strlen(head));
+    for (int i = 0; i < 32; i++)
+        client_send(&client, block, sizeof(block));
+    is_int(client_read(&client, &answer, false), 401, "an answer before 2 MiB of body isn't lost to a reset");
+    client_close(&client);
+
+    client_open(&client, port);
+    client_ask(&client, &answer, "POST /echo HTTP/1.1\r\n" HOST JSON "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    is_int(answer.status, 100, "100 Continue");
+    is_int(client_ask(&client, &answer, "{}"), 200, "and then the answer");
+    client_close(&client);
+}
+
+static void test_caller(void)
+{
+    is_status("GET /ready HTTP/1.1\r\n" HOST "\r\n", 401, "nobody");
+    is_str(answer_header(&answer, "WWW-Authenticate"), "Bearer", "how to be somebody");
+    is_status("GET /ready HTTP/1.1\r\n" HOST "Authorization: Basic YTpi\r\n\r\n", 401, "Basic");
+    is_status("PUT /items/a HTTP/1.1\r\n" HOST VIEWER "\r\n", 403, "a viewer");
+    ok(strstr(answer.body, "role admin") != NULL, "learns which role it takes");
+    is_status("PUT /items/a HTTP/1.1\r\n" HOST ADMIN "\r\n", 204, "an admin");
+    is_status("PUT /items/a HTTP/1.1\r\n" HOST ADMIN "If-Match: \"abc\"\r\n\r\n", 204, "If-Match");
+    is_status("PUT /items/a HTTP/1.1\r\n" HOST ADMIN "If-Match: \"abd\"\r\n\r\n", 412, "If-Match of another");
+    is_status("PUT /items/a HTTP/1.1\r\n" HOST ADMIN "If-None-Match: *\r\n\r\n", 412, "create only");
+    is_status("PUT /items/a?new=1 HTTP/1.1\r\n" HOST ADMIN "If-None-Match: *\r\n\r\n", 204, "created");
+    is_status("GET /open HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421, "a foreign Host");
+    is_status("GET /open HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n", 421, "a foreign address");
+    is_status("GET /open HTTP/1.1\r\nHost: mail.EXAMPLE.com:443\r\n\r\n", 200, "a configured Host");
+    is_status("GET /open HTTP/1.1\r\nHost: [::1]:8025\r\n\r\n", 200, "a loopback literal");
+    is_refused("GET /open HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "not a host");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Origin: http://localhost\r\n\r\n", 200, "our Origin");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Origin: https://localhost:443\r\n\r\n", 403, "another port's Origin");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n", 403, "a foreign Origin");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Origin: null\r\n\r\n", 403, "Origin null");
+    is_status("POST /echo HTTP/1.1\r\n" HOST "Sec-Fetch-Site: cross-site\r\n\r\n", 403, "a foreign page");
+    is_status("GET /open HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n", 200, "reading is harmless");
+}
+
+static void test_sessions(void)
+{
+    char cookie[100] = "", csrf[60], request[600];
+    const char *set;
+
+    is_status("POST /login HTTP/1.1\r\n" HOST "\r\n", 201, "log in");
+    set = answer_header(&answer, "Set-Cookie");
+    ok(set && strstr(set, "; HttpOnly; SameSite=Strict") && !strstr(set, "Secure"), "a cookie");
+    sscanf(set ? set : "", "%90[^;]", cookie);
+    snprintf(csrf, sizeof(csrf), "%.50s", answer.body);
+    is_int((long long)strlen(csrf), 43, "a CSRF token");
+    snprintf(request, sizeof(request), "GET /me HTTP/1.1\r\n" HOST "Cookie: a=b; %s\r\n\r\n", cookie);
+    is_status(request, 200, "read with the cookie");
+    snprintf(request, sizeof(request), "POST /write HTTP/1.1\r\n" HOST "Cookie: %s\r\n\r\n", cookie);
+    is_status(request, 403, "write without the token");
+    ok(strstr(answer.body, "\"code\":\"csrf\"") != NULL, "why");
+    snprintf(request, sizeof(request), "POST /write HTTP/1.1\r\n" HOST "Cookie: %s\r\nX-CSRF-Token: %s\r\n\r\n", cookie, csrf);
+    is_status(request, 200, "write with it");
+    http_session_set_role(server, "anna", ROLE_VIEWER);
+    is_status(request, 403, "write as a viewer");
+    http_session_set_role(server, "anna", ROLE_OPERATOR);
+    snprintf(request, sizeof(request), "DELETE /session HTTP/1.1\r\n" HOST "Cookie: %s\r\nX-CSRF-Token: %s\r\n\r\n", cookie,
+             csrf);
+    is_status(request, 204, "log out");
+    snprintf(request, sizeof(request), "GET /me HTTP/1.1\r\n" HOST "Cookie: %s\r\n\r\n", cookie);
+    is_status(request, 401, "the cookie is worth nothing now");
+    is_status("POST /login HTTP/1.1\r\n" HOST "\r\n", 201, "log in again");
+    sscanf(answer_header(&answer, "Set-Cookie"), "%90[^;]", cookie);
+    http_session_end_user(server, "anna");
+    snprintf(request, sizeof(request), "GET /me HTTP/1.1\r\n" HOST "Cookie: %s\r\n\r\n", cookie);
+    is_status(request, 401, "all of a user's sessions end at once");
+}
+
+static void test_assets(void)
+{
+    is_status("GET / HTTP/1.1\r\n" HOST "\r\n", 200, "the start page");
+    is_str(answer.body, "<!doctype html>", "as it is");
+    is_str(answer_header(&answer, "Cache-Control"), "no-cache", "asked for each time");
+    is_status("GET /assets/app-1.js HTTP/1.1\r\n" HOST "Accept-Encoding: gzip, br;q=0.9\r\n\r\n", 200, "gzip");
+    is_str(answer_header(&answer, "Content-Encoding"), "gzip", "preferred");
+    is_str(answer_header(&answer, "Cache-Control"), "public, max-age=31536000, immutable", "kept");
+    is_status("GET /assets/app-1.js HTTP/1.1\r\n" HOST "Accept-Encoding: gzip;q=0, br\r\n\r\n", 200, "br");
+    is_str(answer.body, "br", "chosen");
+    is_str(answer_header(&answer, "ETag"), "\"bb-br\"", "with an ETag of its own");
+    is_status("GET /assets/app-1.js HTTP/1.1\r\n" HOST "Accept-Encoding: gzip;q=0\r\n\r\n", 200, "neither");
+    is_str(answer.body, "<!doctype html>", "as it is");
+    is_status("HEAD / HTTP/1.1\r\n" HOST "If-None-Match: \"aa\"\r\n\r\n", 304, "not modified");
+    is_status("POST / HTTP/1.1\r\n" HOST "\r\n", 405, "pages are read only");
+    is_str(answer_header(&answer, "Allow"), "GET, HEAD, OPTIONS", "Allow");
+}
+
+static void *ask_late(void *arg)
+{
+    atomic_int *good = arg;
+    struct client client;
+    struct answer *own = malloc(sizeof(*own));
+
+    client_open(&client, port);
+    for (int i = 0; i < 50; i++) {
+        char request[256], body[32];
+        int len = snprintf(body, sizeof(body), "{\"a\":%.*s1}", i % 9, "11111111111");
+
+        snprintf(request, sizeof(request), "POST /late HTTP/1.1\r\n" HOST JSON "Content-Length: %d\r\n\r\n%s", len, body);
+        if (client_ask(&client, own, request) == 200 && strcmp(own->body, body) == 0 && answer_header(own, "X-Late"))
+            atomic_fetch_add(good, 1);
+    }
+    client_close(&client);
+    free(own);
+    return NULL;
+}
+
+static void test_late(void)
+{
+    pthread_t threads[20];
+    atomic_int good = 0;
+
+    for (int i = 0; i < 20; i++)
+        pthread_create(&threads[i], NULL, ask_late, &good);
+    for (int i = 0; i < 20; i++)
+        pthread_join(threads[i], NULL);
+    is_int(atomic_load(&good), 1000, "answers from another thread");
+}
+
+int main(void)
+{
+    ready = http_ready_new(200, "application/json", STR("{\"ready\":true}"), "e1");
+    server = start();
+    if (server == NULL)
+        return done();
+    port = http_port(server, 0);
+    test_basics();
+    test_routes();
+    test_framing();
+    test_large_bodies();
+    test_caller();
+    test_sessions();
+    test_assets();
+    test_late();
+    http_free(server);
+    http_ready_free(ready);
+    return done();
+}
