@@ -185,28 +185,17 @@ static int act_run(struct store_tx *tx, void *ctx, struct err *err)
     return store_audit_add(tx, &audit, err);
 }
 
-/* What the store counts now, into the account's live state. */
-static int read_counts(struct store_tx *tx, const char *account, int64_t *waiting, struct err *err)
-{
-    struct store_message_counts counts;
-
-    if (store_message_counts(tx, account, &counts, err) < 0)
-        return -1;
-    *waiting = counts.waiting;
-    return 0;
-}
-
 struct recount {
     struct station *station;
     char *account;
-    int64_t waiting;
+    struct store_message_counts counts;
 };
 
 static int recount_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct recount *recount = ctx;
 
-    return read_counts(tx, recount->account, &recount->waiting, err);
+    return store_message_counts(tx, recount->account, &recount->counts, err);
 }
 
 static void recount_done(void *ctx, const struct err *err)
@@ -217,8 +206,10 @@ static void recount_done(void *ctx, const struct err *err)
         AUTO(live) live = live_get(recount->station->lives, recount->account);
 
         pthread_mutex_lock(&live->lock);
-        live->queue_size = recount->waiting;
+        live->queue_size = recount->counts.waiting;
         pthread_mutex_unlock(&live->lock);
+        if (recount->counts.due_next)
+            sender_notice(recount->station, recount->account, recount->counts.due_next);
     }
     free(recount->account);
     free(recount);
@@ -237,10 +228,8 @@ static void act_done(void *ctx, const struct err *err)
 {
     struct outbox_act *act = ctx;
 
-    if (err == NULL && act->message->direction == MESSAGE_OUTGOING) {
+    if (err == NULL && act->message->direction == MESSAGE_OUTGOING)
         outbox_recount(act->station, act->message->account);
-        sender_notice(act->station, act->message->account, act->message->next_attempt);
-    }
     act->done(act, err);
     message_free(act->message);
     free(act);

@@ -40,7 +40,7 @@ struct outbox_act {
 };
 void outbox_act(struct outbox_act *act);                /* takes `act` */
 
-/* Sets queueSize to what the store counts. */
+/* Sets queueSize to what the store counts, and tells the sender when the next message is due. */
 void outbox_recount(struct station *station, const char *account);
 
 enum outbox_bulk { OUTBOX_FLUSH, OUTBOX_CLEAR, OUTBOX_RESET_SENT };

@@ -173,7 +173,9 @@ void sender_notice(struct station *station, const char *name, int64_t due)
         due = next_tick(account, due > now ? due : now);
     if (live->sender->not_before > due)
         due = live->sender->not_before;
-    if (!live->paused && due > now)
+    if (live->queue_size == 0)
+        live->sender->notices++;        /* nothing to send: no connection for it */
+    else if (!live->paused && due > now)
         set_alarm(station, live, due);
     else if (!live->paused)
         consider(station, live, account);
