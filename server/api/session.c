@@ -164,6 +164,15 @@ static void session_post(struct http_call *call)
 
 /* ---- the session there is ---- */
 
+/* These routes are open to all, so that nobody has checked this yet. */
+static bool csrf_ok(struct http_call *call)
+{
+    const char *ours = http_session_csrf(call), *given = http_header(call, "X-CSRF-Token");
+
+    return http_method_of(call) == HTTP_GET ||
+           (ours && given && strlen(ours) == strlen(given) && mem_equal_secret(ours, given, strlen(ours)));
+}
+
 /* The user behind the call; NULL: answered 401, or 403 for a token. */
 static struct entry *session_user(struct http_call *call)
 {
@@ -171,12 +180,15 @@ static struct entry *session_user(struct http_call *call)
     struct entry *entry = *who->token_id == '\0' && *who->user ? registry_get(api_station(call)->users, who->user) : NULL;
     struct err err;
 
-    if (entry)
+    if (entry && csrf_ok(call))
         return entry;
-    if (*who->token_id)
+    if (entry)
+        err_id(&err, ERR_FORBIDDEN, "csrf", NULL, "The X-CSRF-Token field is missing or isn't that of the session.");
+    else if (*who->token_id)
         err_id(&err, ERR_FORBIDDEN, "session.token", NULL, "This is for people who logged in, not for API tokens.");
     else
         err_id(&err, ERR_UNAUTHORIZED, "session.none", NULL, "You are not logged in.");
+    entry_free(entry);
     http_answer_err(call, &err);
     return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postern backup, check, rekey */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ static int run_rekey(const struct cli_command *command, int argc, char **argv)
 
     if (code >= 0)
         return code;
+    signal(SIGHUP, SIG_IGN);            /* meant for a server: a token made meanwhile sends it to whoever holds the lock */
     if (cli_become_owner(cli_state_dir(state_dir), &err) < 0 || rekey(cli_state_dir(state_dir), &kept, &err) < 0)
         return cli_fail(&err);
     printf("Every secret is sealed with a new key. The former one is kept as %s: older backups need it.\n", kept);

@@ -151,6 +151,11 @@ static int check_role(struct http_call *call)
 
     if (call->identity.role >= call->route->role)
         return 0;
+    if (call->identity.role == ROLE_NONE && call->identity.user[0]) {   /* somebody who logged in with a one-time password */
+        http_answer_problem(call, 403, "password.mustChange", NULL,
+                            "This session opens nothing until the one-time password is changed.", NULL);
+        return -1;
+    }
     if (call->identity.role == ROLE_NONE) {
         http_answer_problem(call, 401, "unauthorized", NULL, "Log in, or send a token.", NULL);
         return -1;
