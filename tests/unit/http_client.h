@@ -164,8 +164,12 @@ static int ask(uint16_t port, struct answer *answer, const char *request, bool *
     client_open(&client, port);
     status = client_ask(&client, answer, request);
     if (closed) {
+        ssize_t got;
+
         setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-        *closed = client.len == 0 && recv(client.fd, client.bytes, 1, 0) == 0;
+        while ((got = recv(client.fd, client.bytes, ANSWER_MAX, 0)) > 0)
+            ;
+        *closed = got == 0;
     }
     client_close(&client);
     return status;
