@@ -43,7 +43,11 @@ static void add_missing_step(struct connect *connect, const struct err *err)
 
 static int try_account(struct connect *connect, struct err *err)
 {
-    int rc = connect->account->type == &outgoing_account_type ? connect_open(connect, err) : open_incoming(connect, err);
+    int rc;
+
+    if (atomic_load(&connect->station->stopping))
+        return err_id(err, ERR_STOPPED, "connect.stopped", NULL, "Postern is stopping.");
+    rc = connect->account->type == &outgoing_account_type ? connect_open(connect, err) : open_incoming(connect, err);
 
     if (rc < 0 && connect->steps)
         add_missing_step(connect, err);
@@ -178,7 +182,8 @@ static void probe_run(void *ctx)
 
     connect_server(probe->settings, &server);
     server.session_key = NULL;
-    rc = mail_probe(transport_of(probe->settings), &server, &observer, &err);
+    rc = atomic_load(&probe->station->stopping) ? err_id(&err, ERR_STOPPED, "connect.stopped", NULL, "Postern is stopping.")
+         : mail_probe(transport_of(probe->settings), &server, &observer, &err);
     probe->answer = probe_answer(&probing, rc == 0, &err);
     probe->done(probe);
     json_decref(probe->answer);

@@ -85,7 +85,7 @@ static struct job *next_job(struct jobs *jobs)
     while (jobs->first == NULL && !jobs->stopping && rc == 0)
         rc = wait_until(&jobs->work, &jobs->lock, until);
     jobs->idle--;
-    job = jobs->stopping ? NULL : jobs->first;
+    job = jobs->first;
     if (job) {
         jobs->first = job->next;
         if (jobs->first == NULL)
@@ -254,6 +254,11 @@ int jobs_stop(struct jobs *jobs, int64_t grace_ms)
     jobs->stopping = true;
     join = jobs->clock_runs;
     jobs->clock_runs = false;
+    while (jobs->timers) {              /* they free what they hold, and find out themselves that it is over */
+        struct timer timer = heap_take(jobs);
+
+        enqueue(jobs, timer.fn, timer.ctx);
+    }
     pthread_cond_broadcast(&jobs->work);
     pthread_cond_broadcast(&jobs->tick);
     while (jobs->threads > 0 && wait_until(&jobs->gone, &jobs->lock, until) == 0)
@@ -269,12 +274,6 @@ void jobs_free(struct jobs *jobs)
 {
     if (jobs == NULL)
         return;
-    while (jobs->first) {
-        struct job *job = jobs->first;
-
-        jobs->first = job->next;
-        free(job);
-    }
     free(jobs->heap);
     pthread_cond_destroy(&jobs->work);
     pthread_cond_destroy(&jobs->tick);

@@ -15,7 +15,8 @@ struct jobs *jobs_open(int threads_max);
 void jobs_submit(struct jobs *jobs, jobs_fn *fn, void *ctx);
 /* Submits at clock_mono() `when` (ms). A job that must not run any more has to find that out itself. */
 void jobs_at(struct jobs *jobs, int64_t when, jobs_fn *fn, void *ctx);
-/* Forgets what has not begun and waits, at most `grace_ms`, for what has; 0, or -1 when something still runs. */
+/* Runs what waits, timers at once: a job finds out itself that the end has come, frees what it holds and starts nothing. Waits at
+ * most `grace_ms`; 0, or -1 when something still runs. */
 int  jobs_stop(struct jobs *jobs, int64_t grace_ms);
 void jobs_free(struct jobs *jobs);              /* after jobs_stop answered 0; NULL is fine */
 
