@@ -21,8 +21,8 @@ import time
 
 PATIENCE = 20               # seconds until a client that should have given up is called stuck
 FLOOD_LIMIT = 64 << 20      # bytes that no client may swallow
-STEPS = {"S", "C", "RAW", "FLOOD", "REPEAT", "MESSAGE", "TLS", "WAIT", "END", "CLOSE", "RST", "SLOW", "PAUSE", "POINT",
-         "USE"}
+STEPS = {"S", "C", "RAW", "FLOOD", "REPEAT", "MESSAGE", "TLS", "WAIT", "END", "CLOSE", "RST", "SLOW", "PAUSE", "NEXT",
+         "POINT", "USE"}
 # What a POINT may turn into: the steps played there, and the word for the code it is expected to give.
 FAULTS = {
     "hang": [("WAIT", "")],
@@ -312,20 +312,27 @@ class Peer:
         try:
             for index, (word, rest) in enumerate(steps):
                 joined = index + 1 < len(steps) and word == "S" and steps[index + 1][0] == "S"
+                if word == "NEXT":
+                    self.advance(section)
                 reset = self.play(wire, word, rest, joined) == "reset"
             conversation.end = "played"
             conversation.complete = True
         except Gone as gone:
             conversation.end = str(gone)
             # A client that hangs up on what we sent last has met all that there was.
-            conversation.complete = not any(word not in ("END", "WAIT", "FLOOD") for word, _ in steps[index:])
+            last = {"END", "WAIT", "FLOOD", "RAW"} | ({"TLS"} & set(self.dialog.get("expect-verify-step", "").upper().split("|")))
+            conversation.complete = all(word in last for word, _ in steps[index:])
         except Exception as error:
             conversation.problems.append(f"peer.py: {error!r}")
         finally:
+            if conversation.complete:
+                self.advance(section)
             wire.close(reset)
-            with self.lock:
-                if conversation.complete and self.section == section:
-                    self.section += 1
+
+    def advance(self, section):
+        """Later connections play the part after this one."""
+        with self.lock:
+            self.section = max(self.section, section + 1)
 
     def play(self, wire, word, rest, joined):
         if word == "S":

@@ -68,7 +68,7 @@ class Answer:
 
 
 class Api:
-    """keep=True reuses the connection: for many requests from one thread, which must then expect it to break."""
+    """Threads may share one. keep=True reuses the connection: for one thread, which must expect it to break."""
 
     def __init__(self, port, headers=None, keep=False, timeout=60):
         self.port, self.headers, self.keep, self.timeout = port, dict(headers or {}), keep, timeout
@@ -83,17 +83,19 @@ class Api:
             sent["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
         sent.update(headers or {})
         sent = {name: value for name, value in sent.items() if value is not None}
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        if self.keep:
+            self.connection = connection
         try:
-            self.connection.request(method, path, body=body, headers=sent)
-            response = self.connection.getresponse()
+            connection.request(method, path, body=body, headers=sent)
+            response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
         except BaseException:
-            self.close()
+            connection.close()
+            self.connection = None
             raise
         if not self.keep:
-            self.close()
+            connection.close()
         return answer
 
     def get(self, path, headers=None):
