@@ -82,8 +82,8 @@ static bool client_more(struct client *client)
 __attribute__((unused))
 static const char *answer_header(const struct answer *answer, const char *name)
 {
-    static char values[4][1024];
-    static int next;
+    static __thread char values[4][1024];
+    static __thread int next;
     const char *line = answer->head;
     size_t len = strlen(name);
 

@@ -140,7 +140,7 @@ static ptrdiff_t read_ticks(void *ctx, char *at, size_t max)
 }
 
 static atomic_int ticks, streams_closed;
-static struct http_wake *wake;
+static _Atomic(struct http_wake *) wake;
 
 static void close_ticks(void *ctx)
 {
@@ -150,7 +150,10 @@ static void close_ticks(void *ctx)
 
 static void on_stream(struct http_call *call)
 {
-    http_answer_stream(call, "text/event-stream", &(struct http_stream){ read_ticks, close_ticks, &ticks }, &wake);
+    struct http_wake *ours;
+
+    http_answer_stream(call, "text/event-stream", &(struct http_stream){ read_ticks, close_ticks, &ticks }, &ours);
+    atomic_store(&wake, ours);
 }
 
 static const struct http_route routes[] = {
@@ -415,6 +418,21 @@ static void test_assets(void)
     is_str(answer_header(&answer, "Allow"), "GET, HEAD, OPTIONS", "Allow");
 }
 
+/* The last test of tokens: this address is locked out then. */
+static void test_guessing(void)
+{
+    int refused = 0, status = 0;
+
+    for (int i = 0; i < 30 && status != 429; i++) {
+        status = ask(port, &answer, "GET /ready HTTP/1.1\r\n" HOST "Authorization: Bearer wrong\r\n\r\n", NULL);
+        refused += status == 401;
+    }
+    ok(refused >= 10 && status == 429, "guessing a token is refused, then slowed down");
+    is_str(answer_header(&answer, "Retry-After"), "1", "for a second at first");
+    is_status("GET /ready HTTP/1.1\r\n" HOST VIEWER "\r\n", 429, "and a right one doesn't help meanwhile");
+    is_status("GET /open HTTP/1.1\r\n" HOST "Authorization: Bearer wrong\r\n\r\n", 200, "what is open stays open");
+}
+
 static void *ask_late(void *arg)
 {
     atomic_int *good = arg;
@@ -506,6 +524,7 @@ int main(void)
     test_caller();
     test_sessions();
     test_assets();
+    test_guessing();
     test_late();
     test_stop();
     http_free(server);
