@@ -16,7 +16,9 @@ import pwd
 import random
 import shutil
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -369,21 +371,23 @@ postlog   unix-dgram n  -       n       -       1       postlogd
     def replace_certificate(self, identity):
         super().replace_certificate(identity)
         deadline = time.monotonic() + START_SECONDS
-        while served_certificate(self.ports["tls"]) != identity.der:
+        while any(served_certificate(self.ports[kind], kind == "starttls") != identity.der for kind in ("tls", "starttls")):
             if time.monotonic() > deadline:
                 raise RuntimeError("postfix doesn't show its new certificate\n" + self.log())
             time.sleep(0.1)
 
 
-def served_certificate(port):
-    """The DER bytes of what an implicit-TLS port shows, unverified."""
-    import ssl
+def served_certificate(port, starttls=False):
+    """The DER bytes of what an SMTP port shows, unverified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), 10) as plain:
-        with context.wrap_socket(plain) as secure:
-            return secure.getpeercert(True)
+    if not starttls:
+        with smtplib.SMTP_SSL("127.0.0.1", port, timeout=10, context=context) as client:
+            return client.sock.getpeercert(True)
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        client.starttls(context=context)
+        return client.sock.getpeercert(True)
 
 
 class Site:
