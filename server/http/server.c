@@ -19,7 +19,7 @@
 #define PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define FREE_FAILURES 10                /* wrong tokens of one address */
 
-static void log_mhd(void *cls, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_mhd(void *cls, const char *fmt, va_list args)
 {
     char text[256];
 
