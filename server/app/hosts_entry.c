@@ -398,7 +398,6 @@ int hosts_entry_reject(struct allowed_host *host, const json_t *document, const 
 static int split_id(const char *id, char **hostname, int64_t *port)
 {
     const char *colon = strrchr(id, ':');
-    AUTO_PROBLEMS(problems);
 
     if (colon == NULL || colon == id || !str_to_int(str_c(colon + 1), port) || *port < 1 || *port > 65535)
         return -1;
