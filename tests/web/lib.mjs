@@ -129,7 +129,7 @@ export async function logIn(page, stack) {
     await page.getByLabel("Username").fill(stack.username);
     await page.getByLabel("Password").fill(stack.password);
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("tree").waitFor();
+    await page.locator("#main").waitFor();
 }
 
 export async function goTo(page, hash, selector) {
@@ -169,5 +169,7 @@ export async function story(page, ...parts) {
             ok(false, `${part.name}: ${error.message.split("\n")[0]}`);
             diag(error.stack);
             await shot(page, `failed-${part.name}`);
+            for (let open = 0; open < 3; open++)
+                await page.keyboard.press("Escape").catch(() => {});
         }
 }

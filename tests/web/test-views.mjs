@@ -86,7 +86,7 @@ async function walk(mode, options) {
         await dialog.waitFor();
         await look("challenge");
         await dialog.getByLabel("The fingerprint you were told").fill("00 11 22");
-        await dialog.locator(".body").evaluate((body) => body.scrollTo(0, body.scrollHeight));
+        await dialog.locator("div.body").evaluate((body) => body.scrollTo(0, body.scrollHeight));
         await look("challenge-end");
         await close();
     }

@@ -205,7 +205,7 @@ export const t = {
         importTitle: "Import a CA", paste: "PEM text", file: "or a file", pasteHelp: "One or more certificates, each between BEGIN CERTIFICATE and END CERTIFICATE.",
         done: "The certificate is in the User Trust Store.", nothing: "It was there already; nothing changed.", empty: "Paste a certificate or choose a file.",
         deleteTitle: (name: string) => `Delete ${name}?`, deleteText: "Servers that only this CA vouches for will not verify any more; mail to them waits.", deleted: "The certificate is deleted.",
-        preview: "What this would do", becomesTrusted: (host: string) => `${host} will verify by itself.`, becomes: (host: string, verdict: string) => `${host} will be ${verdict}.`,
+        preview: "What this would do", becomesTrusted: (host: string) => `${host} will verify by itself.`, becomesUntrusted: (host: string) => `${host} will not verify any more.`,
         warned: (text: string) => `Imported. ${text}`, table: "Certificates of your own CAs",
     },
     shortcuts: {

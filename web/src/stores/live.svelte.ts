@@ -70,6 +70,8 @@ class Live {
         } catch (cause) {
             if (cause instanceof Unreachable || (cause instanceof Problem && cause.status >= 500))
                 this.lostSince ??= Date.now();
+            else
+                this.lostSince = null;          /* it answers, if only to refuse */
         }
     }
 }
