@@ -143,7 +143,7 @@ struct http_stats {
 int http_open(struct http_server **ret, const struct http_options *options, struct err *err);
 uint16_t http_port(struct http_server *server, size_t listener);        /* the real one */
 void http_stats(struct http_server *server, struct http_stats *ret);
-/* No new connections; parked calls get 503, streams end. Answers that come later are dropped. */
+/* No new connections, streams end; calls under way have a second, then parked ones get 503. Answers that come later are dropped. */
 void http_stop(struct http_server *server);
 /* After everyone who may still answer a call has done so or will not. Stops first; NULL is fine. */
 void http_free(struct http_server *server);

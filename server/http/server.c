@@ -15,6 +15,7 @@
 #define CONNECTIONS_MAX 1000
 #define CONNECTION_MEMORY (32 << 10)
 #define IDLE_SECONDS 30
+#define FINISH_PATIENCE SECONDS(1)      /* for calls under way to be answered, when stopping */
 #define STOP_PATIENCE SECONDS(2)        /* for 503s and last answers to get out */
 #define PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define FREE_FAILURES 10                /* wrong tokens of one address */
@@ -255,9 +256,20 @@ static void abandon_parked(struct http_server *server)
     } while (count > 0);
 }
 
+/* Ends streams, also those that begin late, and waits for the other calls. */
+static void wait_for_calls(struct http_server *server, int64_t patience)
+{
+    int64_t until = clock_mono() + patience;
+
+    streams_end(server);
+    while (atomic_load(&server->open_requests) > 0 && clock_mono() < until) {
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+        streams_end(server);
+    }
+}
+
 void http_stop(struct http_server *server)
 {
-    int64_t patience = clock_mono() + STOP_PATIENCE;
     int *sockets;
 
     if (server->stopped)
@@ -267,12 +279,9 @@ void http_stop(struct http_server *server)
     atomic_store(&server->stopping, true);
     for (size_t i = 0; i < server->listener_count; i++)
         sockets[i] = MHD_quiesce_daemon(server->listeners[i].daemon);
+    wait_for_calls(server, FINISH_PATIENCE);
     abandon_parked(server);
-    streams_end(server);
-    while (atomic_load(&server->open_requests) > 0 && clock_mono() < patience) {
-        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
-        streams_end(server);
-    }
+    wait_for_calls(server, STOP_PATIENCE);
     for (size_t i = 0; i < server->listener_count; i++) {
         MHD_stop_daemon(server->listeners[i].daemon);
         if (sockets[i] >= 0)
