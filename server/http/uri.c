@@ -85,7 +85,7 @@ static bool parse_port(struct str text, int *port)
 /* Letters, digits and what names have; no escapes, no user information. */
 static bool copy_name(struct str name, char into[256])
 {
-    if (name.len == 0 || name.len > 253)
+    if (name.len == 0 || name.len > 253 || name.p[0] == '.' || memmem(name.p, name.len, "..", 2))
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.p[i];
@@ -97,7 +97,7 @@ static bool copy_name(struct str name, char into[256])
         into[i] = c;
     }
     into[name.len] = '\0';
-    if (name.len > 1 && into[name.len - 1] == '.')         /* "localhost." is the same host */
+    if (into[name.len - 1] == '.')                  /* "localhost." is the same host */
         into[name.len - 1] = '\0';
     return true;
 }

@@ -155,6 +155,7 @@ static void test_uri(void)
         { "[0:0:0:0:0:0:0:1]", "::1", -1 }, { "127.0.0.1:", "127.0.0.1", -1 }, { "::1", NULL, 0 }, { "[::1", NULL, 0 },
         { "[::1]x", NULL, 0 }, { "a b", NULL, 0 }, { "user@host", NULL, 0 }, { "a:99999", NULL, 0 }, { "a:-1", NULL, 0 },
         { "", NULL, 0 }, { "[127.0.0.1]", NULL, 0 }, { "a/b", NULL, 0 },
+        { ".", NULL, 0 }, { "a..b", NULL, 0 }, { "a..", NULL, 0 },
     };
     static const struct {
         const char *text, *plain, *segment;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTPS: versions, the cookie's Secure, late answers, and a client that stalls in its handshake. */
+#include <gnutls/gnutls.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "http/http.h"
+#include "http_client.h"
+#include "tap.h"
+#include "tls/self_signed.h"
+
+static uint16_t port;
+
+static void *answer_late(void *call)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    http_answer(call, 200, "text/plain", http_body(call));
+    return NULL;
+}
+
+static void on_late(struct http_call *call)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, answer_late, call);
+    pthread_detach(thread);
+}
+
+static void on_login(struct http_call *call)
+{
+    struct http_identity who = { .user = "anna", .role = ROLE_VIEWER };
+    char csrf[44];
+
+    http_session_new(call, &who, csrf);
+    http_answer_empty(call, http_is_tls(call) ? 204 : 500);
+}
+
+static const struct http_route routes[] = {
+    { HTTP_POST, "/late", ROLE_NONE, on_late, 0, "text/plain", NULL, NULL, NULL, NULL },
+    { HTTP_POST, "/login", ROLE_NONE, on_login, 0, NULL, NULL, NULL, NULL, NULL },
+    { .pattern = NULL },
+};
+static const struct http_route *const tables[] = { routes, NULL };
+
+/* Sends one request after another over one session; the last answer is in `into`. 0, or the number of the failure. */
+static int talk(const char *priorities, const char *request, int times, char *into, size_t room)
+{
+    gnutls_certificate_credentials_t trust;
+    gnutls_session_t session;
+    struct client client;
+    int rc;
+
+    client_open(&client, port);
+    gnutls_certificate_allocate_credentials(&trust);
+    gnutls_init(&session, GNUTLS_CLIENT);
+    gnutls_priority_set_direct(session, priorities, NULL);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, trust);
+    gnutls_transport_set_int(session, client.fd);
+    gnutls_handshake_set_timeout(session, 5000);
+    do
+        rc = gnutls_handshake(session);
+    while (rc < 0 && !gnutls_error_is_fatal(rc));
+    for (int i = 0; i < times && rc >= 0; i++) {
+        size_t len = 0;
+        ssize_t got = 0;
+
+        gnutls_record_send(session, request, strlen(request));
+        into[0] = '\0';
+        while (strstr(into, "\r\n\r\n") == NULL || (strstr(into, "Content-Length: 5") && strstr(into, "hello") == NULL)) {
+            got = gnutls_record_recv(session, into + len, room - len - 1);
+            if (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED)
+                continue;
+            if (got <= 0)
+                break;
+            len += (size_t)got;
+            into[len] = '\0';
+        }
+        rc = got <= 0 ? -1 : 0;
+    }
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(trust);
+    client_close(&client);
+    return rc;
+}
+
+static void test_talk(void)
+{
+    static const char late[] = "POST /late HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                               "Content-Length: 5\r\n\r\nhello";
+    static const char login[] = "POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\n\r\n";
+    static const char foreign[] = "POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n";
+    char got[8192];
+
+    is_int(talk("NORMAL", late, 100, got, sizeof(got)), 0, "a hundred late answers over one session");
+    ok(strstr(got, "HTTP/1.1 200") && strstr(got, "hello"), "the last of them");
+    is_int(talk("NORMAL:-VERS-ALL:+VERS-TLS1.2", login, 1, got, sizeof(got)), 0, "TLS 1.2");
+    ok(strstr(got, "HTTP/1.1 204") && strstr(got, "SameSite=Strict; Secure"), "a cookie for TLS only");
+    is_int(talk("NORMAL", foreign, 1, got, sizeof(got)), 0, "a page without TLS");
+    ok(strstr(got, "HTTP/1.1 403") != NULL, "may not write");
+    ok(talk("LEGACY:-VERS-ALL:+VERS-TLS1.1", login, 1, got, sizeof(got)) < 0, "no TLS 1.1");
+}
+
+/* libmicrohttpd burns a core on such a client in epoll mode. */
+static void test_stall(void)
+{
+    struct client clients[4];
+    clock_t before, used;
+
+    for (int i = 0; i < 4; i++) {
+        client_open(&clients[i], port);
+        client_send(&clients[i], "\x16\x03\x01\x02", 4);
+    }
+    before = clock();
+    nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+    used = clock() - before;
+    ok(used < CLOCKS_PER_SEC / 10, "clients that stall in the handshake cost next to nothing");
+    for (int i = 0; i < 4; i++)
+        client_close(&clients[i]);
+}
+
+int main(void)
+{
+    static const char *const names[] = { "localhost", "127.0.0.1" };
+    struct http_listener listener = { .address = "127.0.0.1" };
+    struct http_options options = { .listeners = &listener, .listener_count = 1, .tables = tables, .threads = 2 };
+    struct http_server *server = NULL;
+    struct buf cert, key;
+    struct err err;
+
+    buf_init(&cert, 1 << 16);
+    buf_init_secret(&key, 1 << 16);
+    if (!ok(tls_self_signed(names, 2, 30, &cert, &key, &err) == 0, "a certificate"))
+        return done();
+    listener.cert_pem = cert.p;
+    listener.key_pem = "nonsense";
+    ok(http_open(&server, &options, &err) < 0 && strstr(err.text, "certificate"), "a wrong key is told");
+    listener.key_pem = key.p;
+    if (!ok(http_open(&server, &options, &err) == 0, "opens"))
+        return done();
+    buf_free(&cert);                    /* not needed any more */
+    buf_free(&key);
+    port = http_port(server, 0);
+    test_talk();
+    test_stall();
+    http_free(server);
+    return done();
+}
