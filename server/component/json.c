@@ -318,9 +318,11 @@ void component_to_json(const struct component_type *type, const void *component,
 static int each_secret(const struct prop *props, void *object, const char *prefix, secret_visit *visit, void *ctx)
 {
     for (const struct prop *prop = props; prop->name; prop++) {
-        AUTO_FREE char *path = mem_printf("%s%s%s", prefix, *prefix ? "." : "", prop->name);
+        AUTO_FREE char *path = NULL;
         int rc = 0;
 
+        if (prop->type == PROP_SECRET || prop->type == PROP_VARIANT)    /* most are neither, and a start asks for all */
+            path = mem_printf("%s%s%s", prefix, *prefix ? "." : "", prop->name);
         if (prop->type == PROP_SECRET) {
             rc = visit(path, PROP_VALUE(object, prop, struct secret), ctx);
         } else if (prop->type == PROP_VARIANT) {
