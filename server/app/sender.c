@@ -365,9 +365,11 @@ static int get_batch(struct worker *worker, const struct entry *entry)
 static int before_dot(void *ctx, struct err *err)
 {
     struct worker *worker = ctx;
-    struct result_commit *pending = TAKE(worker->pending);
 
-    return pending ? result_commit_wait(pending, err) : 0;
+    if (worker->pending && result_commit_wait(worker->pending, err) < 0)
+        return -1;
+    worker->pending = NULL;
+    return 0;
 }
 
 /* 0: go on with the session; -1: it is of no more use. */
@@ -388,11 +390,7 @@ static int send_one(struct worker *worker, const struct entry *entry, struct mes
         envelope.smtp.ctx = worker;
         outcome = smtp_send(worker->connect->smtp, &envelope.smtp, buf_str(&raw), envelope.results, &err);
     }
-    if (worker->pending) {              /* no dot was reached */
-        struct err ignored;
-
-        result_commit_wait(TAKE(worker->pending), &ignored);
-    }
+    result_commit_settle(worker->station, TAKE(worker->pending));       /* where no dot was reached */
     if (outcome == SMTP_TEMPORARY && err.code == ERR_REFUSED)
         give_up_for_now(worker, entry, &err);
     else if (outcome == SMTP_LOST || outcome == SMTP_UNCERTAIN)
@@ -403,20 +401,12 @@ static int send_one(struct worker *worker, const struct entry *entry, struct mes
     return outcome == SMTP_LOST || outcome == SMTP_UNCERTAIN || !smtp_is_usable(worker->connect->smtp) ? -1 : 0;
 }
 
-static void finish_pending(struct worker *worker)
-{
-    struct err err;
-
-    if (worker->pending && result_commit_wait(TAKE(worker->pending), &err) < 0)
-        log_error(worker->live->name, "A result could not be written, the message may be sent again: %s", err.text);
-}
-
 /* What was claimed and not begun goes back untouched. */
 static void return_rest(struct worker *worker)
 {
     size_t rest = worker->count - worker->at;
 
-    finish_pending(worker);
+    result_commit_settle(worker->station, TAKE(worker->pending));
     if (rest > 0) {
         result_return(worker->station, worker->batch + worker->at, rest);
         unreserve(worker, (int64_t)rest);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "app/sender.h"
 #include "base/clock.h"
@@ -233,6 +234,13 @@ struct result_commit *result_commit(struct station *station, const struct entry 
     return commit;
 }
 
+static void commit_free(struct result_commit *commit)
+{
+    pthread_cond_destroy(&commit->over);
+    pthread_mutex_destroy(&commit->lock);
+    free(commit);
+}
+
 int result_commit_wait(struct result_commit *commit, struct err *err)
 {
     int rc;
@@ -240,14 +248,41 @@ int result_commit_wait(struct result_commit *commit, struct err *err)
     pthread_mutex_lock(&commit->lock);
     while (!commit->finished)
         pthread_cond_wait(&commit->over, &commit->lock);
-    rc = commit->failed ? -1 : 0;
-    if (commit->failed)
+    rc = commit->failed && commit->err.code != ERR_NOT_FOUND ? -1 : 0;
+    if (rc < 0)
         *err = commit->err;
     pthread_mutex_unlock(&commit->lock);
-    pthread_cond_destroy(&commit->over);
-    pthread_mutex_destroy(&commit->lock);
-    free(commit);
+    if (rc == 0)
+        commit_free(commit);
     return rc;
+}
+
+#define DISK_PAUSE_MS 250               /* between two tries at a disk that fails */
+
+static void pause_for_disk(void)
+{
+    struct timespec nap = { 0, DISK_PAUSE_MS * 1000000 };
+
+    nanosleep(&nap, NULL);
+}
+
+void result_commit_settle(struct station *station, struct result_commit *commit)
+{
+    struct err err;
+    bool told = false;
+
+    while (commit && result_commit_wait(commit, &err) < 0) {
+        if (!told)
+            log_error(commit->entry->name, "A result could not be written and is tried again: %s", err.text);
+        told = true;
+        if (atomic_load(&station->stopping)) {
+            commit_free(commit);
+            return;
+        }
+        pause_for_disk();
+        commit->finished = commit->failed = false;
+        store_submit(station->store, commit_run, commit_done, commit, false);
+    }
 }
 
 /* ---- several at once ---- */
@@ -263,7 +298,6 @@ static int return_run(struct store_tx *tx, void *ctx, struct err *err)
 
     for (size_t i = 0; i < several->count; i++) {
         several->messages[i]->state = MESSAGE_QUEUED;
-        several->messages[i]->attempts--;
         several->messages[i]->next_attempt = clock_now();
         if (store_message_update(tx, several->messages[i], err) < 0)
             return -1;
@@ -276,8 +310,14 @@ void result_return(struct station *station, struct message *const *messages, siz
     struct several several = { messages, count };
     struct err err;
 
-    if (store_write(station->store, return_run, &several, false, &err) < 0)
-        log_error("store", "Messages under way could not be put back; they are taken over at the next start: %s", err.text);
+    for (size_t i = 0; i < count; i++)
+        messages[i]->attempts--;        /* not an attempt after all */
+
+    while (store_write(station->store, return_run, &several, false, &err) < 0) {
+        if (err.code == ERR_NOT_FOUND || atomic_load(&station->stopping))
+            return;
+        pause_for_disk();
+    }
 }
 
 #define DEFER_MAX 100                   /* messages that show the cause; the others simply wait */

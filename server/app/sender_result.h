@@ -26,13 +26,17 @@ struct result_commit;
 struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
                                     struct message *message, const struct result_envelope *envelope,
                                     enum smtp_outcome outcome, const struct err *err);
-int result_commit_wait(struct result_commit *commit, struct err *err);         /* frees it */
+/* Waits for the disk: 0 and it is freed; -1 and it is still the caller's, to be settled. */
+int result_commit_wait(struct result_commit *commit, struct err *err);
+/* Writes it again until it is written, so that a disk that is full or failing for a while makes no message go out twice; frees it.
+ * Gives up only when Postern stops. NULL is fine. */
+void result_commit_settle(struct station *station, struct result_commit *commit);
 
 /* Exposed for the tests: pure. */
 void result_apply(struct message *message, const struct result_envelope *envelope, enum smtp_outcome outcome,
                   const struct err *err, const struct account *account, int64_t now);
 
-/* Claimed and not begun: back as they were. */
+/* Claimed and not begun: back as they were. Tried until it succeeds or Postern stops. */
 void result_return(struct station *station, struct message *const *messages, size_t count);
 /* The account could not be used: due messages become deferred until then with the cause, overdue ones fail. */
 void result_defer_due(struct station *station, const struct entry *entry, int64_t until, const struct err *err);
