@@ -29,7 +29,7 @@ CLIENTS = 50
 CONNECTIONS = 4
 SECONDS = 25                # the first test is spread over so long, so that there is time for kills
 GIVE_UP = 120               # seconds after which a client that never gets its 202 says so
-DRAIN = 120                 # seconds for what is queued to go out once nothing disturbs any more
+DRAIN = 60                  # seconds for what is queued to go out once nothing disturbs any more
 
 
 def account(sink):
