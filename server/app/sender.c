@@ -393,8 +393,8 @@ static int send_one(struct worker *worker, const struct entry *entry, struct mes
     result_commit_settle(worker->station, TAKE(worker->pending));       /* where no dot was reached */
     if (outcome == SMTP_TEMPORARY && err.code == ERR_REFUSED)
         give_up_for_now(worker, entry, &err);
-    else if (outcome == SMTP_LOST || outcome == SMTP_UNCERTAIN)
-        live_failed(worker->live, &err);
+    else if (outcome != SMTP_SENT && outcome != SMTP_PERMANENT && !smtp_is_usable(worker->connect->smtp))
+        live_failed(worker->live, &err);        /* it is the server that failed, not the message */
     worker->pending = result_commit(worker->station, entry, worker->live, message, &envelope, outcome, &err);
     unreserve(worker, 1);
     result_envelope_free(&envelope);
@@ -457,6 +457,35 @@ static uint64_t notices_seen(struct worker *worker)
     return seen;
 }
 
+struct due {
+    const char *account;
+    struct store_message_counts counts;
+};
+
+static int due_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct due *due = ctx;
+
+    return store_message_counts(tx, due->account, &due->counts, err);
+}
+
+/* When the next message of the account is due; 0: none waits. */
+static int64_t next_due(struct worker *worker)
+{
+    struct due due = { worker->live->name, { 0 } };
+    struct err err;
+
+    return store_read(worker->station->store, due_run, &due, &err) < 0 ? clock_now() + SECONDS(30) : due.counts.due_next;
+}
+
+/* No connection is opened for nothing, and one that was lost says so until the next message is due. */
+static bool worth_a_connection(struct worker *worker)
+{
+    int64_t due = worker->connect ? 1 : next_due(worker);
+
+    return due != 0 && due <= clock_now();
+}
+
 static uint64_t work_through(struct worker *worker)
 {
     for (;;) {
@@ -464,7 +493,7 @@ static uint64_t work_through(struct worker *worker)
         AUTO(entry) entry = registry_get(worker->station->accounts, worker->live->name);
         int got;
 
-        if (!stay(worker, entry) || get_session(worker, entry) < 0)
+        if (!stay(worker, entry) || !worth_a_connection(worker) || get_session(worker, entry) < 0)
             return seen;
         got = get_batch(worker, entry);
         if (got > 0)
@@ -474,32 +503,21 @@ static uint64_t work_through(struct worker *worker)
     }
 }
 
-static int next_due_run(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct { const char *name; struct store_message_counts counts; } *query = ctx;
-
-    return store_message_counts(tx, query->name, &query->counts, err);
-}
-
 /* When this worker has left: an alarm for what waits, a new worker for what came meanwhile. */
 static void leave(struct worker *worker, uint64_t seen)
 {
-    struct { const char *name; struct store_message_counts counts; } query = { worker->live->name, { 0 } };
     AUTO(entry) entry = registry_get(worker->station->accounts, worker->live->name);
+    int64_t due = next_due(worker);
     bool missed;
-    struct err err;
 
-    if (store_read(worker->station->store, next_due_run, &query, &err) < 0)
-        query.counts.due_next = clock_now() + SECONDS(30);
     pthread_mutex_lock(&worker->live->lock);
     worker->live->sender->workers--;
     missed = worker->live->sender->notices != seen;
     pthread_mutex_unlock(&worker->live->lock);
     if (missed && may_send(worker->station, entry))
         sender_notice(worker->station, worker->live->name, 0);
-    else if (query.counts.due_next)
-        sender_notice(worker->station, worker->live->name,
-                      query.counts.due_next > clock_now() ? query.counts.due_next : clock_now() + 100);
+    else if (due)
+        sender_notice(worker->station, worker->live->name, due > clock_now() ? due : clock_now() + 100);
 }
 
 static void work(void *ctx)

@@ -2,6 +2,7 @@
 #include "app/verify.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/connect.h"
 #include "app/hosts.h"
@@ -30,10 +31,10 @@ static int open_incoming(struct connect *connect, struct err *err)
     return mail_probe(transport_of(connect->account), &server, &connect->observer, err);
 }
 
-/* An attempt that failed before its first step (settings) has that as its step. */
+/* An attempt that failed over its settings, before its first step, failed at the step that needed them. */
 static void add_missing_step(struct connect *connect, const struct err *err)
 {
-    struct mail_step step = { err->at[0] ? err->at : "settings", 0, "", err };
+    struct mail_step step = { strcmp(err->at, "emailAuthenticator") == 0 ? "authenticate" : "resolve", 0, "", err };
     size_t count = json_array_size(connect->steps);
     json_t *last = count ? json_array_get(connect->steps, count - 1) : NULL;
 
