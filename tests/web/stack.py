@@ -6,6 +6,7 @@ Prints one line of JSON when all of it runs; then answers one command per line o
 until the input ends:
     {"do": "api", "method": "GET", "path": "/api/v1/accounts"}      {"do": "delivered", "user": "office", "subject": "…"}
     {"do": "fingerprint", "port": 465}  {"do": "show", "which": "own|other|signed"}  {"do": "stop"}  {"do": "start"}
+    {"do": "run", "arguments": ["user", "list"]}
 """
 
 import json
@@ -70,6 +71,8 @@ class Stack:
         if do == "show":
             self.site.replace_certificate(self.identities[command["which"]])
             return {}
+        if do == "run":
+            return {"text": self.postern.run(*command["arguments"]).stdout.strip()}
         if do == "stop":
             self.postern.stop()
             return {}

@@ -104,7 +104,7 @@ async function portsOfIncoming() {
     await make("IncomingAccount", "inbox");
     const cells = { pop3: ["110", "110", "995"], imap: ["143", "143", "993"] };
     for (const [transport, ports] of Object.entries(cells)) {
-        await choose("transport", transport);
+        await choose("transport", { label: transport === "pop3" ? "Pop3" : "Imap" });
         is(await value("port"), ports[0], `${transport}, neither: ${ports[0]}`);
         await choose("useStartTls", "true");
         is(await value("port"), ports[1], `${transport}, Use Start Tls: ${ports[1]}`);
@@ -280,6 +280,29 @@ async function importCa() {
     ok(true, "the connection verifies by the CA");
 }
 
+async function expired() {
+    await stack.ask({ do: "show", which: "expired" });
+    await button("Verify").click();
+    await page.getByRole("button", { name: "Review the certificate…" }).click();
+    await dialog.locator('[data-reason="expired"]').waitFor();
+    await dialog.getByRole("button", { name: "Accept this key" }).click();
+    await dialog.getByText("Choose a day.").waitFor();
+    ok(true, "an expired certificate is accepted until a day only");
+    const day = new Date(Date.now() + 200 * 86_400_000).toISOString().slice(0, 10);
+    await dialog.getByLabel("Accept until").fill(day);
+    await dialog.getByRole("button", { name: "Accept this key" }).click();
+    await dialog.getByText(/Choose a day from tomorrow to/).waitFor();
+    ok(true, "and not for longer than 90 days");
+    await dialog.getByLabel("Accept until").fill(await dialog.getByLabel("Accept until").getAttribute("max"));
+    await dialog.getByRole("button", { name: "Accept this key" }).click();
+    await dialog.waitFor({ state: "detached" });
+    const entry = (await stack.api("GET", `/trust/allowed-hosts/localhost:${stack.smtp.starttls}`)).json;
+    is([entry.approval, [...entry.accepts].sort()], ["approved", ["expired", "self-signed"]], "the last of the 90 days is taken");
+    await button("Verify").click();
+    await page.getByText("Everything worked.").waitFor();
+    ok(true, "and the connection works");
+}
+
 async function conflict() {
     await goTo(page, "#/accounts/alerts", '[data-property="port"]');
     await editor("description").fill("mine");
@@ -367,7 +390,7 @@ async function logOut() {
 }
 
 try {
-    await story(page, logInFirst, newAccount, portsOfSmtp, portsOfIncoming, refusals, challenge, sendTest, changedKey, importCa, conflict, away, sessionEnds, keyboardAlone, remove, logOut);
+    await story(page, logInFirst, newAccount, portsOfSmtp, portsOfIncoming, refusals, challenge, sendTest, changedKey, importCa, expired, conflict, away, sessionEnds, keyboardAlone, remove, logOut);
     if (!is(faults, [], "no console error, no CSP message, no request to another origin"))
         diag(faults.join("\n"));
 } finally {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tests/run: timeout=300 jobs=2
 // Every view by axe, light, dark and narrow, and none of them with a fault in the console.
-import { accessible, diag, done, goTo, is, logIn, openPage, shot, startBrowser, startStack, story } from "./lib.mjs";
+import { accessible, diag, done, goTo, is, logIn, ok, openPage, shot, startBrowser, startStack, story } from "./lib.mjs";
 
 const browser = await startBrowser();
 const stack = await startStack();
@@ -119,10 +119,60 @@ async function walk(mode, options) {
     await context.close();
 }
 
+/* Who may only look sees everything and is offered nothing; a one-time password is for once. */
+async function viewer() {
+    await stack.api("POST", "/users", { name: "eye", role: "viewer", password: "not for long, this one" });
+    const { text: first } = await stack.ask({ do: "run", arguments: ["user", "reset-password", "eye"] });
+    const { page, faults, context } = await openPage(browser, stack.url);
+
+    async function oneTimePassword() {
+        await page.getByLabel("Username").fill("eye");
+        await page.getByLabel("Password").fill(first);
+        await page.getByRole("button", { name: "Log in" }).click();
+        await page.getByText("Choose a new password").waitFor();
+        await accessible(page, "new password");
+        const set = async (next, again) => {
+            await page.getByLabel("Present password").fill(first);
+            await page.getByLabel("New password", { exact: true }).fill(next);
+            await page.getByLabel("New password again").fill(again);
+            await page.getByRole("button", { name: "Set the password" }).click();
+        };
+        await set("one long sentence", "another long sentence");
+        await page.getByText("The two are not the same.").waitFor();
+        await set("short", "short");
+        await page.locator('[role="alert"]:not(:empty)').getByText("10").waitFor();
+        ok(true, "a password that is too short is refused in words");
+        await set("one long sentence", "one long sentence");
+        await page.locator("#main").waitFor();
+        ok(true, "the new password opens the page");
+    }
+    async function looksOnly() {
+        await goTo(page, "#/accounts/alerts", "[data-property=port]");
+        await page.locator(".banner").getByRole("button", { name: "Review…" }).waitFor();
+        is(await page.locator("[data-property] :is(input, select, textarea):enabled").count(), 0, "a viewer edits nothing");
+        is(await page.getByRole("button", { name: /^(Save|Verify|Send test|More actions|OutgoingAccount)$/ }).count(), 0, "and is offered no action");
+        await page.locator(".banner").getByRole("button", { name: "Review…" }).click();
+        const dialog = page.locator("dialog[open]");
+        await dialog.getByText("An administrator decides about certificates.").waitFor();
+        is(await dialog.getByRole("button", { name: /Accept|Reject/ }).count(), 0, "nor a decision");
+        await accessible(page, "a viewer's challenge");
+        await page.keyboard.press("Escape");
+        for (const [name, hash] of views) {
+            await goTo(page, hash, "h1");
+            await shot(page, `viewer-${name}`);
+        }
+    }
+    await story(page, oneTimePassword, looksOnly);
+    if (!is(faults, [], "viewer: no console error, no CSP message, no request to another origin"))
+        diag(faults.join("\n"));
+    await context.close();
+}
+
 try {
     await prepare();
     await walk("light", { colorScheme: "light" });
     await walk("dark", { colorScheme: "dark" });
+    await viewer();
     await walk("narrow", { colorScheme: "light", viewport: { width: 420, height: 860 } });
 } finally {
     await browser.close();

@@ -152,7 +152,8 @@ export function variantOf(schema: Schema, value: Values): Schema | undefined {
 
 export function enumTitle(schema: Schema, value: unknown): string {
     const at = schema.enum?.indexOf(value) ?? -1;
-    return schema["x-enumTitles"]?.[at] ?? String(value ?? "");
+    const plain = String(value ?? "");
+    return schema["x-enumTitles"]?.[at] ?? (/^[a-z][A-Za-z0-9]*$/.test(plain) ? titleOf(plain) : plain);
 }
 
 export function same(a: unknown, b: unknown): boolean {
