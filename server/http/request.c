@@ -253,6 +253,7 @@ static enum MHD_Result begin(struct http_call *call, struct MHD_Connection *conn
     if (!call->close && !call->head.chunked && !call->head.expects && call->head.length <= BODY_DRAIN)
         return MHD_YES;
     call->linger = true;
+    enter(call, PHASE_BUSY);
     return queue(call);
 }
 
@@ -288,9 +289,9 @@ static enum MHD_Result park(struct http_call *call)
 
 static enum MHD_Result finish(struct http_call *call)
 {
+    enter(call, PHASE_BUSY);
     if (atomic_load(&call->state) != CALL_RUNNING)
         return queue(call);
-    enter(call, PHASE_BUSY);
     if (call->too_large) {
         call->close = true;
         refuse(call, 413, "tooLarge", "The body is larger than this path takes.");

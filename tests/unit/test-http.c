@@ -465,6 +465,44 @@ static void test_late(void)
     is_int(atomic_load(&good), 1000, "answers from another thread");
 }
 
+static void *be_rude(void *arg)
+{
+    static const char late[] = "POST /late HTTP/1.1\r\n" HOST JSON "Content-Length: 2\r\n\r\n{}";
+    size_t salt = *(size_t *)arg;
+
+    for (size_t i = 0; i < 100; i++) {
+        struct client client;
+
+        client_open(&client, port);
+        client_send(&client, late, i % 3 ? sizeof(late) - 1 : (salt + i) * 7 % sizeof(late));
+        if (i % 5 == 0)
+            nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+        client_close(&client);
+    }
+    return NULL;
+}
+
+/* Clients that leave in the middle of whatever they do: nothing of them stays. */
+static void test_rudeness(void)
+{
+    size_t salts[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    struct http_stats stats;
+    pthread_t threads[8];
+
+    for (int i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, be_rude, &salts[i]);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 6000; i++) {
+        http_stats(server, &stats);
+        if (stats.open_connections == 0)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    is_int((long long)stats.open_connections, 0, "clients that leave are gone");
+    is_status("GET /open HTTP/1.1\r\n" HOST "\r\n", 200, "and others are served");
+}
+
 /* Everyone gets something before the connection ends, and an answer that comes afterwards does no harm. */
 static void test_stop(void)
 {
@@ -526,6 +564,7 @@ int main(void)
     test_assets();
     test_guessing();
     test_late();
+    test_rudeness();
     test_stop();
     http_free(server);
     http_ready_free(ready);
