@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/live.h"
 #include "base/clock.h"
 #include "component/json.h"
 #include "model/account.h"
@@ -110,6 +111,17 @@ static int audit(struct store_tx *tx, const struct write *write, const char *act
     return store_audit_add(tx, &entry, err);
 }
 
+/* The row holds counters beside the configuration; a new configuration leaves them as they are. */
+static int keep_counters(struct store_tx *tx, const struct write *write, struct err *err)
+{
+    AUTO(live) live = NULL;
+
+    if (!is_account(write->result.after->type))
+        return 0;
+    live = live_get(write->station->lives, write->request->name);
+    return live_store(tx, live, write->result.after, err);
+}
+
 static int store_change(struct store_tx *tx, struct write *write, struct err *err)
 {
     const struct entry *after = write->result.after;
@@ -118,7 +130,7 @@ static int store_change(struct store_tx *tx, struct write *write, struct err *er
     write->result.outcome = write->result.before ? CONFIG_CHANGED : CONFIG_CREATED;
     if (write->request->dry_run)
         return 0;
-    if (store_put(tx, after->type, after->name, after->component, &stamp, err) < 0)
+    if (store_put(tx, after->type, after->name, after->component, &stamp, err) < 0 || keep_counters(tx, write, err) < 0)
         return -1;
     return audit(tx, write, write->result.before ? "change" : "create", err);
 }

@@ -326,8 +326,7 @@ void station_stop(struct station *station, int64_t grace_ms)
     if (station->jobs == NULL)
         return;
     sender_stop_all(station, grace_ms);
-    jobs_stop(station->hashing, SECONDS(5));
-    jobs_stop(station->jobs, SECONDS(5));
+    station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0;
     lives_flush(station);
 }
 
@@ -336,6 +335,8 @@ void station_free(struct station *station)
     if (station == NULL)
         return;
     store_close(station->store);
+    if (station->stuck)                 /* a worker still looks at it; the process is about to end anyway */
+        return;
     jobs_free(station->hashing);
     jobs_free(station->jobs);
     hosts_free(station->hosts);

@@ -36,6 +36,7 @@ struct station {
     struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
     int64_t started_at;
     atomic_bool stopping;
+    bool stuck;                         /* a worker outlived station_stop */
     void (*accounts_changed)(struct station *station, const struct entry *before, const struct entry *after);
 };
 
