@@ -196,8 +196,9 @@ CREATE TABLE secret (
     CHECK ((sealed IS NULL) <> (file IS NULL))
 ) STRICT;
 
+-- AUTOINCREMENT: a seq is never used twice, pages and leases refer to it.
 CREATE TABLE message (
-    seq           INTEGER PRIMARY KEY,
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
     id            TEXT NOT NULL UNIQUE,
     account       TEXT NOT NULL,
     direction     TEXT NOT NULL,
@@ -226,6 +227,8 @@ CREATE TABLE message (
 
 -- Only what waits is in it, so it stays as small as the queue.
 CREATE INDEX message_due ON message (account, next_attempt) WHERE state IN ('queued', 'deferred', 'uncertain');
+-- What retention removes, oldest first; what a person still has to acknowledge is not in it.
+CREATE INDEX message_finished ON message (account, finished_at) WHERE finished_at > 0;
 CREATE INDEX message_account ON message (account, state, seq);
 CREATE INDEX message_state ON message (state, seq);
 
@@ -246,6 +249,7 @@ CREATE TABLE recipient (
 ) STRICT, WITHOUT ROWID;
 
 -- How many messages of an account are in each state: counting them anew would cost more the longer the queue is.
+-- The state 'heldByLimit' counts those among 'held'.
 CREATE TABLE message_count (
     account TEXT NOT NULL,
     state   TEXT NOT NULL,
@@ -263,8 +267,14 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_message ON idempotency (message);
 
+-- Written in place of a commit that failed.
+CREATE TABLE store_mark (
+    n INTEGER NOT NULL
+) STRICT;
+INSERT INTO store_mark (n) VALUES (0);
+
 CREATE TABLE audit (
-    seq      INTEGER PRIMARY KEY,
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
     at       INTEGER NOT NULL,
     who      TEXT NOT NULL,
     address  TEXT,

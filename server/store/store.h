@@ -46,7 +46,8 @@ int  store_read(struct store *store, store_run *run, void *ctx, struct err *err)
 /* Online, consistent copy; the target must not exist. */
 int store_backup(struct store *store, const char *file, struct err *err);
 int store_check(struct store *store, struct err *err);         /* integrity and foreign keys */
-int store_rekey(struct store *store, const struct crypto_key *fresh, struct err *err); /* seals every secret anew, one transaction */
+/* Seals every secret anew in one transaction; may be repeated. From then on the store uses `fresh`, which must outlive it. */
+int store_rekey(struct store *store, const struct crypto_key *fresh, struct err *err);
 
 struct store_stats { uint64_t commits, jobs, failures; int64_t database_bytes, queued_jobs; };
 void store_stats(struct store *store, struct store_stats *ret);

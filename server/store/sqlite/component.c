@@ -137,6 +137,15 @@ struct sealing {
     struct err *err;
 };
 
+static const struct crypto_key *key_of(struct store_tx *tx, struct err *err)
+{
+    const struct crypto_key *key = tx->store->key;
+
+    if (key == NULL)
+        err_id(err, ERR_INTERNAL, "seal.noKey", NULL, "The store was opened without the sealing key; it can't read or write secrets.");
+    return key;
+}
+
 static char *seal_context(const char *table, const char *name, const char *path)
 {
     return mem_printf("%s/%s/%s", table, name, path);
@@ -147,11 +156,14 @@ static int put_secret(const char *path, struct secret *secret, void *ctx)
     struct sealing *sealing = ctx;
     AUTO_FREE char *context = seal_context(sealing->type->table, sealing->name, path);
     AUTO_BUF(sealed, SECRET_MAX);
+    const struct crypto_key *key = NULL;
     sqlite3_stmt *statement;
 
     if (secret->value == NULL && secret->file == NULL)
         return 0;
-    if (!secret->file && crypto_seal(sealing->tx->store->key, str_c(secret->value), str_c(context), &sealed, sealing->err) < 0)
+    if (!secret->file && (key = key_of(sealing->tx, sealing->err)) == NULL)
+        return -1;
+    if (!secret->file && crypto_seal(key, str_c(secret->value), str_c(context), &sealed, sealing->err) < 0)
         return -1;
     statement = db_prepare(sealing->tx->db, "INSERT INTO secret (owner, name, path, sealed, file) VALUES (?, ?, ?, ?, ?)", sealing->err);
     if (statement == NULL)
@@ -205,7 +217,12 @@ static int get_secret(const char *path, struct secret *secret, void *ctx)
         return rc;
     secret->file = column_text(statement, 1);
     buf_init_secret(&plain, SECRET_MAX);
-    rc = secret->file ? 0 : crypto_open(sealing->tx->store->key, column_bytes(statement, 0), str_c(context), &plain, sealing->err);
+    if (!secret->file) {
+        const struct crypto_key *key = key_of(sealing->tx, sealing->err);
+
+        rc = key ? crypto_open(key, column_bytes(statement, 0), str_c(context), &plain, sealing->err) : -1;
+    }
+    rc = rc < 0 ? -1 : 0;
     if (rc == 0 && !secret->file)
         secret->value = buf_take(&plain);
     buf_free(&plain);
@@ -392,8 +409,12 @@ static int reseal(struct store_tx *tx, const struct rekeying *rekeying, sqlite3_
     sqlite3_stmt *update;
     int rc;
 
+    if (crypto_sealed_with(rekeying->fresh, column_bytes(row, 3)))
+        return 0;                       /* a rekey that was cut short between the database and the key's file */
+    if (key_of(tx, err) == NULL)
+        return -1;
     buf_init_secret(&plain, SECRET_MAX);
-    rc = crypto_open(rekeying->store->key, column_bytes(row, 3), str_c(context), &plain, err);
+    rc = crypto_open(key_of(tx, err), column_bytes(row, 3), str_c(context), &plain, err);
     if (rc == 0)
         rc = crypto_seal(rekeying->fresh, buf_str(&plain), str_c(context), &sealed, err);
     buf_free(&plain);
@@ -429,5 +450,8 @@ int store_rekey(struct store *store, const struct crypto_key *fresh, struct err 
 {
     struct rekeying rekeying = { store, fresh };
 
-    return store_write(store, rekey_run, &rekeying, true, err);
+    if (store_write(store, rekey_run, &rekeying, true, err) < 0)
+        return -1;
+    store->key = fresh;
+    return 0;
 }

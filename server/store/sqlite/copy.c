@@ -4,44 +4,56 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PAGES_A_STEP 256
 
 static int make_target(const char *file, struct err *err)
 {
     int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
+    if (fd < 0 && errno == EEXIST)
+        return err_id(err, ERR_EXISTS, "backup.target", NULL, "%s is there already; a backup overwrites nothing.", file);
     if (fd < 0)
-        return err_id(err, errno == EEXIST ? ERR_EXISTS : ERR_STORAGE, "backup.target", NULL, errno == EEXIST ?
-                      "%s is there already; a backup overwrites nothing." : "%s cannot be made.", file);
+        return err_id(err, ERR_STORAGE, errno == ENOSPC ? "limit.diskFull" : "backup.target", NULL, "%s can't be made: %s.", file,
+                      strerror(errno));
     close(fd);
     return 0;
 }
 
-static int sync_file(const char *file, struct err *err)
+static int sync_one(const char *path, int flags)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC), rc = fd < 0 ? -1 : fsync(fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags), rc = fd < 0 ? -1 : fsync(fd);
 
     if (fd >= 0)
         close(fd);
-    return rc < 0 ? err_id(err, ERR_STORAGE, "storage.failed", NULL, "%s cannot be written to the disk: %s.", file, strerror(errno)) : 0;
+    return rc;
 }
 
+/* The file and its name in the directory. */
+static int sync_file(const char *file, struct err *err)
+{
+    AUTO_FREE char *copy = mem_strdup(file);
+
+    if (sync_one(file, 0) < 0 || sync_one(dirname(copy), O_DIRECTORY) < 0)
+        return err_id(err, ERR_STORAGE, "storage.failed", NULL, "%s can't be written to the disk: %s.", file, strerror(errno));
+    return 0;
+}
+
+/* In one step, on one snapshot: between steps another connection's commit would start the copy over, again and again. Writers
+ * don't wait for it; the log grows meanwhile. */
 static int copy_pages(struct db *from, sqlite3 *to, const char *file, struct err *err)
 {
-    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from->handle, "main");
-    int rc = backup ? SQLITE_OK : SQLITE_ERROR;
+    struct db target = { .handle = to, .path = file };
+    sqlite3_backup *backup;
 
-    while (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
-        rc = sqlite3_backup_step(backup, PAGES_A_STEP);
-        if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-            sqlite3_sleep(10);
-    }
+    sqlite3_exec(to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL);      /* synced whole at the end */
+    backup = sqlite3_backup_init(to, "main", from->handle, "main");
     if (backup)
-        sqlite3_backup_finish(backup);
-    return rc == SQLITE_DONE ? 0 : err_id(err, ERR_STORAGE, "backup.failed", NULL, "The backup to %s failed: %s.", file, sqlite3_errstr(rc));
+        sqlite3_backup_step(backup, -1);
+    if (backup == NULL || sqlite3_backup_finish(backup) != SQLITE_OK)
+        return db_fail(&target, "The backup", err);
+    return 0;
 }
 
 int store_backup(struct store *store, const char *file, struct err *err)
@@ -54,10 +66,11 @@ int store_backup(struct store *store, const char *file, struct err *err)
         return -1;
     rc = db_open(&from, store->path, false, err);
     if (rc == 0 && sqlite3_open_v2(file, &to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-        rc = err_id(err, ERR_STORAGE, "backup.target", NULL, "%s cannot be opened.", file);
+        rc = err_id(err, ERR_STORAGE, "backup.target", NULL, "%s can't be opened.", file);
     if (rc == 0)
         rc = copy_pages(&from, to, file, err);
-    sqlite3_close(to);
+    if (sqlite3_close(to) != SQLITE_OK && rc == 0)
+        rc = err_id(err, ERR_STORAGE, "storage.failed", NULL, "%s can't be written.", file);
     db_close(&from);
     if (rc == 0)
         rc = sync_file(file, err);

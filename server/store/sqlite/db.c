@@ -57,6 +57,8 @@ int db_open(struct db *db, const char *path, bool writes, struct err *err)
     if (db_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-1024;"
                     "PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF;", err) < 0)
         return err_prefix(err, "Opening the database: ");
+    if (writes && sqlite3_db_readonly(db->handle, "main") != 0)
+        return err_id(err, ERR_STORAGE, "storage.readOnly", NULL, "%s can't be written by this user.", path);
     return writes ? 0 : db_exec(db, "PRAGMA query_only=ON", err);
 }
 
@@ -77,6 +79,12 @@ sqlite3_stmt *db_prepare(struct db *db, const char *sql, struct err *err)
 {
     sqlite3_stmt *statement = map_get(db->statements, sql);
 
+    /* At work further up, in a walk that asks again: a second one, kept under a text of its own. */
+    if (statement && sqlite3_stmt_busy(statement)) {
+        AUTO_FREE char *again = mem_printf("%s ", sql);
+
+        return db_prepare(db, again, err);
+    }
     if (statement) {
         sqlite3_clear_bindings(statement);
         return statement;
@@ -87,6 +95,13 @@ sqlite3_stmt *db_prepare(struct db *db, const char *sql, struct err *err)
     }
     map_put(db->statements, sql, statement);
     return statement;
+}
+
+int db_word(struct db *db, const char *sql, struct err *err)
+{
+    sqlite3_stmt *statement = db_prepare(db, sql, err);
+
+    return statement ? db_run(db, statement, sql, err) : -1;
 }
 
 void bind_text(sqlite3_stmt *statement, int at, const char *text)

@@ -20,6 +20,7 @@ struct store_tx {
     struct store *store;
     struct db *db;
     bool writes;
+    int64_t bytes;              /* of messages, in this transaction */
     struct store_tx *next;      /* in the pool of readers */
 };
 
@@ -36,7 +37,7 @@ struct job {
 struct store {
     char *state_dir;
     char *path;
-    const struct crypto_key *key;
+    _Atomic(const struct crypto_key *) key;     /* a rekey changes it */
     int lock_fd;
     struct store_tx writer;
     pthread_t thread;
@@ -44,6 +45,7 @@ struct store {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct job *first, **last;
+    struct job *refused;
     size_t queued;
     bool closing;
     struct store_stats stats;
@@ -57,6 +59,7 @@ void db_close(struct db *db);
 /* err from the connection's last failure; returns -1. `doing` completes "…: disk is full": "Writing the message". */
 int  db_fail(struct db *db, const char *doing, struct err *err);
 int  db_exec(struct db *db, const char *sql, struct err *err);
+int  db_word(struct db *db, const char *sql, struct err *err);         /* BEGIN, COMMIT and the like: prepared once */
 
 /* A prepared statement, reset and with nothing bound; belongs to the connection. NULL with err. */
 sqlite3_stmt *db_prepare(struct db *db, const char *sql, struct err *err);
@@ -80,6 +83,7 @@ void writer_stop(struct store *store);
     "send_at, next_attempt, finished_at, attempts, last_code, last_cause, smtputf8, held_by_limit, acknowledged"
 struct message *message_of_row(sqlite3_stmt *statement);
 int message_add_recipients(struct store_tx *tx, struct message *message, struct err *err);
-int message_count_shift(struct store_tx *tx, const char *account, enum message_state state, int64_t by, struct err *err);
+int message_count_shift(struct store_tx *tx, const char *account, const char *state, int64_t by, struct err *err);
+#define STATE_HELD_BY_LIMIT "heldByLimit"       /* in message_count only: those among "held" */
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* ---- rows ---- */
 
 static int state_of(const char *name)
@@ -66,7 +68,7 @@ int message_add_recipients(struct store_tx *tx, struct message *message, struct 
     return rc;
 }
 
-int message_count_shift(struct store_tx *tx, const char *account, enum message_state state, int64_t by, struct err *err)
+int message_count_shift(struct store_tx *tx, const char *account, const char *state, int64_t by, struct err *err)
 {
     sqlite3_stmt *statement;
 
@@ -77,9 +79,25 @@ int message_count_shift(struct store_tx *tx, const char *account, enum message_s
     if (statement == NULL)
         return -1;
     bind_static(statement, 1, account);
-    bind_static(statement, 2, message_state_names[state]);
+    bind_static(statement, 2, state);
     bind_int(statement, 3, by);
     return db_run(tx->db, statement, "Counting messages", err);
+}
+
+/* One message comes into a state (by 1) or leaves it (by -1). */
+static int count_one(struct store_tx *tx, const char *account, enum message_state state, bool by_limit, int by, struct err *err)
+{
+    if (state == MESSAGE_HELD && by_limit && message_count_shift(tx, account, STATE_HELD_BY_LIMIT, by, err) < 0)
+        return -1;
+    return message_count_shift(tx, account, message_state_names[state], by, err);
+}
+
+/* What a person still has to acknowledge is not finished; once acknowledged, its retention begins. */
+static int64_t finished_at(const struct message *message)
+{
+    if (message->state != MESSAGE_RECEIVED)
+        return message->finished_at;
+    return !message->acknowledged ? 0 : message->finished_at ? message->finished_at : clock_now();
 }
 
 /* ---- adding ---- */
@@ -108,7 +126,7 @@ static int insert_message(struct store_tx *tx, struct message *m, struct err *er
     bind_static(s, 13, m->created_by ? m->created_by : "");
     bind_int(s, 14, m->send_at);
     bind_int(s, 15, m->next_attempt);
-    bind_int(s, 16, m->finished_at);
+    bind_int(s, 16, finished_at(m));
     bind_int(s, 17, m->attempts);
     bind_static(s, 18, m->last_code);
     bind_static(s, 19, m->last_cause);
@@ -205,8 +223,9 @@ int store_message_add(struct store_tx *tx, struct message *message, struct str r
     if (rc != 0)
         return rc;
     if (insert_message(tx, message, err) < 0 || insert_recipients(tx, message, err) < 0 || insert_body(tx, message, raw, err) < 0 ||
-        message_count_shift(tx, message->account, message->state, 1, err) < 0)
+        count_one(tx, message->account, message->state, message->held_by_limit, 1, err) < 0)
         return -1;
+    tx->bytes += (int64_t)raw.len;
     return once ? insert_key(tx, message, once, err) : 0;
 }
 
@@ -256,20 +275,31 @@ int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct
 
 /* ---- changing ---- */
 
-static int present_state(struct store_tx *tx, int64_t seq, enum message_state *state, struct err *err)
+/* Where it is counted now. The account may have got another name while a worker had the message. */
+struct present {
+    char *account;
+    enum message_state state;
+    bool by_limit;
+};
+
+static int read_present(struct store_tx *tx, int64_t seq, struct present *present, struct err *err)
 {
-    sqlite3_stmt *row = db_prepare(tx->db, "SELECT state FROM message WHERE seq = ?", err);
+    sqlite3_stmt *row = db_prepare(tx->db, "SELECT account, state, held_by_limit FROM message WHERE seq = ?", err);
     int rc;
 
     if (row == NULL)
         return -1;
     bind_int(row, 1, seq);
     rc = db_step(tx->db, row, "Reading a message", err);
-    if (rc == 1) {
-        *state = (enum message_state)state_of((const char *)sqlite3_column_text(row, 0));
-        sqlite3_reset(row);
-    }
-    return rc;
+    if (rc == 0)
+        return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "The message is not there any more.");
+    if (rc < 0)
+        return -1;
+    present->account = column_text(row, 0);
+    present->state = (enum message_state)state_of((const char *)sqlite3_column_text(row, 1));
+    present->by_limit = sqlite3_column_int(row, 2) != 0;
+    sqlite3_reset(row);
+    return 0;
 }
 
 static int update_recipients(struct store_tx *tx, const struct message *message, struct err *err)
@@ -293,57 +323,57 @@ static int update_recipients(struct store_tx *tx, const struct message *message,
     return 0;
 }
 
-int store_message_update(struct store_tx *tx, const struct message *message, struct err *err)
+static int update_message(struct store_tx *tx, const struct message *message, struct err *err)
 {
-    enum message_state before;
-    sqlite3_stmt *s;
-    int rc = present_state(tx, message->seq, &before, err);
+    sqlite3_stmt *s = db_prepare(tx->db, "UPDATE message SET state = ?, next_attempt = ?, finished_at = ?, attempts = ?, last_code = ?, "
+                                         "last_cause = ?, held_by_limit = ?, acknowledged = ?, lease_owner = NULL, lease_until = 0 "
+                                         "WHERE seq = ?", err);
 
-    if (rc <= 0)
-        return rc < 0 ? -1 : err_id(err, ERR_NOT_FOUND, "notFound", NULL, "The message is not there any more.");
-    s = db_prepare(tx->db, "UPDATE message SET state = ?, next_attempt = ?, finished_at = ?, attempts = ?, last_code = ?, "
-                           "last_cause = ?, held_by_limit = ?, acknowledged = ?, lease_owner = NULL, lease_until = 0 "
-                           "WHERE seq = ?", err);
     if (s == NULL)
         return -1;
     bind_static(s, 1, message_state_names[message->state]);
     bind_int(s, 2, message->next_attempt);
-    bind_int(s, 3, message->finished_at);
+    bind_int(s, 3, finished_at(message));
     bind_int(s, 4, message->attempts);
     bind_static(s, 5, message->last_code);
     bind_static(s, 6, message->last_cause);
     bind_int(s, 7, message->held_by_limit);
     bind_int(s, 8, message->acknowledged);
     bind_int(s, 9, message->seq);
-    if (db_run(tx->db, s, "Writing a result", err) < 0 || update_recipients(tx, message, err) < 0)
+    return db_run(tx->db, s, "Writing a result", err);
+}
+
+int store_message_update(struct store_tx *tx, const struct message *message, struct err *err)
+{
+    struct present present;
+    int rc;
+
+    if (read_present(tx, message->seq, &present, err) < 0)
         return -1;
-    if (before == message->state)
-        return 0;
-    return message_count_shift(tx, message->account, before, -1, err) < 0 ? -1
-           : message_count_shift(tx, message->account, message->state, 1, err);
+    rc = update_message(tx, message, err);
+    if (rc == 0)
+        rc = update_recipients(tx, message, err);
+    if (rc == 0 && (present.state != message->state || present.by_limit != message->held_by_limit)) {
+        rc = count_one(tx, present.account, present.state, present.by_limit, -1, err);
+        if (rc == 0)
+            rc = count_one(tx, present.account, message->state, message->held_by_limit, 1, err);
+    }
+    free(present.account);
+    return rc;
 }
 
 int store_message_remove(struct store_tx *tx, int64_t seq, struct err *err)
 {
-    sqlite3_stmt *row = db_prepare(tx->db, "SELECT account, state FROM message WHERE seq = ?", err), *s;
-    AUTO_FREE char *account = NULL;
-    enum message_state state;
+    sqlite3_stmt *s = db_prepare(tx->db, "DELETE FROM message WHERE seq = ?", err);
+    struct present present;
     int rc;
 
-    if (row == NULL)
-        return -1;
-    bind_int(row, 1, seq);
-    rc = db_step(tx->db, row, "Reading a message", err);
-    if (rc <= 0)
-        return rc < 0 ? -1 : err_id(err, ERR_NOT_FOUND, "notFound", NULL, "The message is not there any more.");
-    account = column_text(row, 0);
-    state = (enum message_state)state_of((const char *)sqlite3_column_text(row, 1));
-    sqlite3_reset(row);
-    s = db_prepare(tx->db, "DELETE FROM message WHERE seq = ?", err);
-    if (s == NULL)
+    if (s == NULL || read_present(tx, seq, &present, err) < 0)
         return -1;
     bind_int(s, 1, seq);
-    if (db_run(tx->db, s, "Removing a message", err) < 0)
-        return -1;
-    return message_count_shift(tx, account, state, -1, err);
+    rc = db_run(tx->db, s, "Removing a message", err);
+    if (rc == 0)
+        rc = count_one(tx, present.account, present.state, present.by_limit, -1, err);
+    free(present.account);
+    return rc;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -38,6 +39,23 @@ static int hold_lock(struct store *store, struct err *err)
     return 0;
 }
 
+/* Mail and password hashes are in it. root may work on another user's: SQLite gives the files it makes to that user. */
+static int refuse_file(int fd, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return err_id(err, ERR_STORAGE, "state.file", NULL, "%s is not a plain file.", path);
+    if (st.st_uid != geteuid() && geteuid() != 0)
+        return err_id(err, ERR_STORAGE, "state.owner", NULL, "%s belongs to user %lu instead of %lu, who runs Postern; mend it with: chown %lu %s",
+                      path, (unsigned long)st.st_uid, (unsigned long)geteuid(), (unsigned long)geteuid(), path);
+    if (st.st_mode & 077)
+        return err_id(err, ERR_STORAGE, "state.permissions", NULL,
+                      "%s has mode %04o, which is open to more than its owner; mend it with: chmod 0600 %s", path,
+                      (unsigned)(st.st_mode & 07777), path);
+    return 0;
+}
+
 /* Made before SQLite sees it, so that it, its log and its index are nobody else's to read. */
 static int make_file(struct store *store, struct err *err)
 {
@@ -45,6 +63,10 @@ static int make_file(struct store *store, struct err *err)
 
     if (fd < 0)
         return err_id(err, ERR_STORAGE, "state.unwritable", NULL, "%s cannot be opened: %s.", store->path, strerror(errno));
+    if (refuse_file(fd, store->path, err) < 0) {
+        close(fd);
+        return -1;
+    }
     close(fd);
     dir = open(store->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir >= 0) {
@@ -56,47 +78,60 @@ static int make_file(struct store *store, struct err *err)
 
 /* ---- migrations ---- */
 
-static int read_version(struct db *db, int *version, struct err *err)
+static int read_number(struct db *db, const char *sql, int *ret, struct err *err)
 {
-    sqlite3_stmt *statement = db_prepare(db, "PRAGMA user_version", err);
+    sqlite3_stmt *statement = db_prepare(db, sql, err);
 
     if (statement == NULL || db_step(db, statement, "Reading the schema's version", err) < 0)
         return -1;
-    *version = sqlite3_column_int(statement, 0);
+    *ret = sqlite3_column_int(statement, 0);
     sqlite3_reset(statement);
     return 0;
 }
 
-static int apply(struct db *db, const struct migration *migration, struct err *err)
+/* In the transaction, since another process may just have done the same. 1: done, 0: nothing left to do. */
+static int apply_next(struct db *db, struct err *err)
 {
-    AUTO_FREE char *version = mem_printf("PRAGMA user_version=%d", migration->number);
+    const struct migration *next = migrations;
+    int version, tables, newest = 0;
+    AUTO_FREE char *set = NULL;
 
-    if (db_exec(db, "BEGIN IMMEDIATE", err) < 0)
+    if (read_number(db, "PRAGMA user_version", &version, err) < 0 ||
+        read_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
         return -1;
-    if (db_exec(db, migration->sql, err) < 0 || db_exec(db, version, err) < 0 || db_exec(db, "COMMIT", err) < 0) {
-        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
-        return err_prefix(err, "Migration %s: ", migration->name);
-    }
-    return 0;
+    if (version == 0 && tables > 0)
+        return err_id(err, ERR_STORAGE, "storage.foreign", NULL, "%s is another program's database. Move it away.", db->path);
+    for (const struct migration *migration = migrations; migration->number; migration++)
+        newest = migration->number;
+    if (version > newest)
+        return err_id(err, ERR_STORAGE, "storage.newer", NULL,
+                      "%s was written by a newer Postern (schema %d, this one knows %d). Install that version, or restore a backup made by this one.",
+                      db->path, version, newest);
+    while (next->number && next->number <= version)
+        next++;
+    if (next->number == 0)
+        return 0;
+    set = mem_printf("PRAGMA user_version=%d", next->number);
+    if (db_exec(db, next->sql, err) < 0 || db_exec(db, set, err) < 0)
+        return err_prefix(err, "Migration %s: ", next->name);
+    return 1;
 }
 
 static int migrate(struct store *store, struct err *err)
 {
     struct db *db = store->writer.db;
-    int version, newest = 0;
+    int rc;
 
-    for (const struct migration *migration = migrations; migration->number; migration++)
-        newest = migration->number;
-    if (read_version(db, &version, err) < 0)
-        return -1;
-    if (version > newest)
-        return err_id(err, ERR_STORAGE, "storage.newer", NULL,
-                      "%s was written by a newer Postern (schema %d, this one knows %d). Install that version, or restore a backup made by this one.",
-                      store->path, version, newest);
-    for (const struct migration *migration = migrations; migration->number; migration++)
-        if (migration->number > version && apply(db, migration, err) < 0)
+    do {
+        if (db_word(db, "BEGIN IMMEDIATE", err) < 0)
             return -1;
-    return 0;
+        rc = apply_next(db, err);
+        if (rc >= 0 && db_word(db, "COMMIT", err) < 0)
+            rc = -1;
+        if (rc < 0)
+            sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    } while (rc > 0);
+    return rc;
 }
 
 /* ---- open and close ---- */
@@ -211,10 +246,10 @@ int store_read(struct store *store, store_run *run, void *ctx, struct err *err)
 
     if (reader == NULL)
         return -1;
-    rc = db_exec(reader->db, "BEGIN", err);
+    rc = db_word(reader->db, "BEGIN", err);
     if (rc == 0) {
         rc = run(reader, ctx, err);
-        sqlite3_exec(reader->db->handle, "COMMIT", NULL, NULL, NULL);
+        db_word(reader->db, "COMMIT", NULL);
     }
     give_reader(store, reader);
     return rc;

@@ -69,8 +69,8 @@ static int take(struct store_tx *tx, int64_t seq, const struct store_lease *leas
         bind_int(s, 3, seq);
     }
     if (s && db_run(tx->db, s, "Taking a message", err) == 0 &&
-        message_count_shift(tx, (*ret)->account, before, -1, err) == 0 &&
-        message_count_shift(tx, (*ret)->account, MESSAGE_SENDING, 1, err) == 0)
+        message_count_shift(tx, (*ret)->account, message_state_names[before], -1, err) == 0 &&
+        message_count_shift(tx, (*ret)->account, message_state_names[MESSAGE_SENDING], 1, err) == 0)
         return 0;
     message_free(*ret);
     return -1;
@@ -137,7 +137,11 @@ static int add_counts(struct store_tx *tx, const char *account, struct store_mes
         return -1;
     bind_static(row, 1, account);
     while ((rc = db_step(tx->db, row, "Counting messages", err)) == 1) {
-        int state = message_state_from((const char *)sqlite3_column_text(row, 0));
+        const char *name = (const char *)sqlite3_column_text(row, 0);
+        int state = message_state_from(name);
+
+        if (strcmp(name, STATE_HELD_BY_LIMIT) == 0)
+            ret->held_by_limit = sqlite3_column_int64(row, 1);
 
         if (state >= 0 && message_is_waiting((enum message_state)state))
             ret->waiting += sqlite3_column_int64(row, 1);
@@ -170,6 +174,17 @@ int store_message_counts(struct store_tx *tx, const char *account, struct store_
 
 /* ---- many at once ---- */
 
+static int count_held_by_limit(struct store_tx *tx, const char *account, int64_t *ret, struct err *err)
+{
+    struct store_message_counts counts = { 0 };
+
+    if (add_counts(tx, account, &counts, err) < 0)
+        return -1;
+    *ret = counts.held_by_limit;
+    return 0;
+}
+
+
 static int move_recipients(struct store_tx *tx, const char *account, enum message_state from, enum message_state to, struct err *err)
 {
     sqlite3_stmt *s = db_prepare(tx->db, "UPDATE recipient SET state = ? WHERE state NOT IN ('sent', 'failed', 'canceled') AND "
@@ -187,7 +202,10 @@ int store_message_move(struct store_tx *tx, const char *account, enum message_st
                        bool limit_only, int64_t *changed, struct err *err)
 {
     sqlite3_stmt *s;
+    int64_t by_limit = 0;
 
+    if (from == MESSAGE_HELD && count_held_by_limit(tx, account, &by_limit, err) < 0)
+        return -1;
     if (to == MESSAGE_CANCELED && move_recipients(tx, account, from, to, err) < 0)
         return -1;
     s = db_prepare(tx->db, "UPDATE message SET state = ?1, next_attempt = CASE WHEN ?1 = 'held' THEN next_attempt "
@@ -205,58 +223,55 @@ int store_message_move(struct store_tx *tx, const char *account, enum message_st
     if (db_run(tx->db, s, "Changing messages", err) < 0)
         return -1;
     *changed = sqlite3_changes64(tx->db->handle);
-    return message_count_shift(tx, account, from, -*changed, err) < 0 ? -1 : message_count_shift(tx, account, to, *changed, err);
-}
-
-/* Looks at the oldest of each state only, so that a purge costs the same in a large table. */
-static int purge_state(struct store_tx *tx, const char *account, enum message_state state, int64_t before, int max, int64_t *removed,
-                       struct err *err)
-{
-    sqlite3_stmt *s = db_prepare(tx->db, "DELETE FROM message WHERE seq IN (SELECT seq FROM (SELECT seq, finished_at, acknowledged "
-                                         "FROM message WHERE account = ?1 AND state = ?2 ORDER BY seq LIMIT ?3) AS oldest "
-                                         "WHERE finished_at < ?4 AND (?2 <> 'received' OR acknowledged = 1))", err);
-    int64_t count;
-
-    if (s == NULL)
+    if (message_count_shift(tx, account, message_state_names[from], -*changed, err) < 0 ||
+        message_count_shift(tx, account, STATE_HELD_BY_LIMIT, -by_limit, err) < 0)
         return -1;
-    bind_static(s, 1, account);
-    bind_static(s, 2, message_state_names[state]);
-    bind_int(s, 3, max);
-    bind_int(s, 4, before);
-    if (db_run(tx->db, s, "Removing old messages", err) < 0)
+    if (to == MESSAGE_HELD && limit_only && message_count_shift(tx, account, STATE_HELD_BY_LIMIT, *changed, err) < 0)
         return -1;
-    count = sqlite3_changes64(tx->db->handle);
-    *removed += count;
-    return message_count_shift(tx, account, state, -count, err);
+    return message_count_shift(tx, account, message_state_names[to], *changed, err);
 }
 
 int store_message_purge(struct store_tx *tx, const char *account, int64_t before, int max, int64_t *removed, struct err *err)
 {
-    static const enum message_state finished[] = { MESSAGE_SENT, MESSAGE_FAILED, MESSAGE_CANCELED, MESSAGE_RECEIVED };
+    sqlite3_stmt *row = db_prepare(tx->db, "SELECT seq FROM message WHERE account = ? AND finished_at > 0 AND finished_at < ? "
+                                           "ORDER BY finished_at LIMIT ?", err);
+    struct seqs seqs;
+    int rc = 0;
 
     *removed = 0;
-    for (size_t i = 0; i < COUNT_OF(finished); i++)
-        if (purge_state(tx, account, finished[i], before, max, removed, err) < 0)
-            return -1;
-    return 0;
+    if (row == NULL)
+        return -1;
+    bind_static(row, 1, account);
+    bind_int(row, 2, before);
+    bind_int(row, 3, max);
+    if (gather(tx, row, &seqs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < seqs.count && rc == 0; i++)
+        rc = store_message_remove(tx, seqs.items[i], err);
+    if (rc == 0)
+        *removed = (int64_t)seqs.count;
+    free(seqs.items);
+    return rc;
 }
 
+/* A former account of that name may have left messages: the counts are added up. A key that both used stays with the message
+ * that has it, since both are of the past by then. */
 int store_message_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err)
 {
-    static const char *const updates[] = {
-        "UPDATE message SET account = ? WHERE account = ?",
-        "UPDATE idempotency SET account = ? WHERE account = ?",
-        "UPDATE message_count SET account = ? WHERE account = ?",
+    static const char *const changes[] = {
+        "INSERT INTO message_count (account, state, n) SELECT ?1, state, n FROM message_count WHERE account = ?2 "
+            "ON CONFLICT (account, state) DO UPDATE SET n = message_count.n + excluded.n",
+        "DELETE FROM message_count WHERE ?1 <> ?2 AND account = ?2",
+        "DELETE FROM idempotency WHERE account = ?1 AND EXISTS (SELECT 1 FROM idempotency AS other WHERE other.account = ?2 "
+            "AND other.by_user = idempotency.by_user AND other.key = idempotency.key)",
+        "UPDATE idempotency SET account = ?1 WHERE account = ?2",
+        "UPDATE message SET account = ?1 WHERE account = ?2",
     };
-    sqlite3_stmt *stale = db_prepare(tx->db, "DELETE FROM message_count WHERE account = ? AND n = 0", err);
 
-    if (stale == NULL)
-        return -1;
-    bind_static(stale, 1, to);          /* an account of that name was there once, and left its zeros */
-    if (db_run(tx->db, stale, "Renaming an account", err) < 0)
-        return -1;
-    for (size_t i = 0; i < COUNT_OF(updates); i++) {
-        sqlite3_stmt *s = db_prepare(tx->db, updates[i], err);
+    if (strcmp(from, to) == 0)
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        sqlite3_stmt *s = db_prepare(tx->db, changes[i], err);
 
         if (s == NULL)
             return -1;

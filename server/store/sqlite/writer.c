@@ -3,10 +3,12 @@
 #include "store/sqlite/db.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 
 #define BATCH_MAX 512                   /* jobs in one transaction */
+#define BATCH_BYTES (8 * 1024 * 1024)  /* of messages in one transaction, about */
 #define QUEUED_MAX 20000
 
 static void finish(struct job *job)
@@ -22,26 +24,34 @@ static void fail(struct job *job, const struct err *err)
     job->failed = true;
 }
 
+static void run_one(struct store *store, struct job *job)
+{
+    struct err err = { 0 };
+
+    if (job->run(&store->writer, job->ctx, &err) < 0)
+        fail(job, &err);
+}
+
 /* A failing job takes back only what it did itself. */
 static void run_in_savepoint(struct store *store, struct job *job)
 {
     struct db *db = store->writer.db;
     struct err err = { 0 };
 
-    if (db_exec(db, "SAVEPOINT job", &err) < 0) {
+    if (db_word(db, "SAVEPOINT job", &err) < 0) {
         fail(job, &err);
         return;
     }
-    if (job->run(&store->writer, job->ctx, &err) < 0) {
+    run_one(store, job);
+    if (job->failed && sqlite3_get_autocommit(db->handle) == 0)
+        db_word(db, "ROLLBACK TO job", NULL);
+    if (sqlite3_get_autocommit(db->handle) == 0 && db_word(db, "RELEASE job", &err) < 0)
         fail(job, &err);
-        sqlite3_exec(db->handle, "ROLLBACK TO job", NULL, NULL, NULL);
-    }
-    sqlite3_exec(db->handle, "RELEASE job", NULL, NULL, NULL);
 }
 
-static void fail_all(struct job *first, const struct err *err)
+static void fail_all(struct job *first, const struct job *end, const struct err *err)
 {
-    for (struct job *job = first; job; job = job->next)
+    for (struct job *job = first; job != end; job = job->next)
         fail(job, err);
 }
 
@@ -51,30 +61,60 @@ static bool transaction_is_gone(const struct store *store)
     return sqlite3_get_autocommit(store->writer.db->handle);
 }
 
-static void run_batch(struct store *store, struct job *first)
+/* The pages of a commit whose sync failed may stand in the log, whole: a crash would bring to life what was answered as failed.
+ * Another small commit in their place spoils them. When that fails too, the disk is gone and nothing more can be done. */
+static void spoil_failed_commit(struct store *store)
 {
     struct db *db = store->writer.db;
+    struct err err;
+
+    if (db_word(db, "BEGIN IMMEDIATE", &err) < 0)
+        return;
+    if (db_word(db, "UPDATE store_mark SET n = n + 1", &err) < 0 || db_word(db, "COMMIT", &err) < 0)
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* Runs jobs from `first` on until the transaction is large, and answers the first that it did not run. */
+static struct job *run_batch(struct store *store, struct job *first)
+{
+    struct db *db = store->writer.db;
+    struct job *job = first;
     struct err err = { 0 };
 
-    if (db_exec(db, "BEGIN IMMEDIATE", &err) < 0) {
-        fail_all(first, &err);
-        return;
+    if (db_word(db, "BEGIN IMMEDIATE", &err) < 0) {
+        fail_all(first, NULL, &err);
+        return NULL;
     }
-    for (struct job *job = first; job; job = job->next) {
-        run_in_savepoint(store, job);
+    store->writer.bytes = 0;
+    while (job && store->writer.bytes < BATCH_BYTES) {
+        struct job *ran = job;
+
+        if (ran == first && ran->next == NULL)
+            run_one(store, ran);
+        else
+            run_in_savepoint(store, ran);
+        job = job->next;
+        if (ran->failed && first->next == NULL)
+            break;
         if (transaction_is_gone(store)) {
-            err = job->err;
+            err = ran->err;
             if (err.code == ERR_NONE)
-                err_id(&err, ERR_STORAGE, "storage.failed", NULL, "The transaction was given up by the database.");
-            fail_all(first, &err);
-            return;
+                err_id(&err, ERR_STORAGE, "storage.failed", NULL, "The transaction was given up by the database %s.", store->path);
+            fail_all(first, job, &err);
+            return job;
         }
     }
-    if (db_exec(db, "COMMIT", &err) < 0) {
+    if (first->next == NULL && first->failed) {
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        return NULL;
+    }
+    if (db_word(db, "COMMIT", &err) < 0) {
         err_prefix(&err, "Committing: ");
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
-        fail_all(first, &err);
+        fail_all(first, job, &err);
+        spoil_failed_commit(store);
     }
+    return job;
 }
 
 /* With the lock: a job that wants to be alone, or those up to the next that does. */
@@ -96,42 +136,67 @@ static struct job *take_batch(struct store *store)
     if (store->first == NULL)
         store->last = &store->first;
     store->queued -= (size_t)count;
-    store->stats.jobs += (uint64_t)count;
-    store->stats.commits++;
     return first;
 }
 
-static void finish_all(struct store *store, struct job *first)
+/* With the lock: those that were refused when they came. */
+static struct job *take_refused(struct store *store)
 {
-    while (first) {
+    struct job *first = store->refused;
+
+    store->refused = NULL;
+    return first;
+}
+
+static void finish_all(struct store *store, struct job *first, const struct job *end, bool committed)
+{
+    uint64_t jobs = 0, failures = 0;
+
+    while (first != end) {
         struct job *next = first->next;
 
-        if (first->failed)
-            store->stats.failures++;
+        jobs++;
+        failures += first->failed;
         finish(first);
         first = next;
+    }
+    if (jobs == 0)
+        return;
+    pthread_mutex_lock(&store->lock);
+    store->stats.jobs += jobs;
+    store->stats.failures += failures;
+    store->stats.commits += committed;
+    pthread_mutex_unlock(&store->lock);
+}
+
+static void run_all(struct store *store, struct job *first)
+{
+    while (first) {
+        struct job *end = run_batch(store, first);
+
+        finish_all(store, first, end, true);
+        first = end;
     }
 }
 
 static void *writer_main(void *ctx)
 {
     struct store *store = ctx;
+    bool over = false;
 
-    pthread_mutex_lock(&store->lock);
-    for (;;) {
-        struct job *batch;
+    while (!over) {
+        struct job *batch, *refused;
 
-        while (store->first == NULL && !store->closing)
-            pthread_cond_wait(&store->work, &store->lock);
-        if (store->first == NULL)
-            break;
-        batch = take_batch(store);
-        pthread_mutex_unlock(&store->lock);
-        run_batch(store, batch);
-        finish_all(store, batch);
         pthread_mutex_lock(&store->lock);
+        while (store->first == NULL && store->refused == NULL && !store->closing)
+            pthread_cond_wait(&store->work, &store->lock);
+        refused = take_refused(store);
+        batch = store->first ? take_batch(store) : NULL;
+        over = batch == NULL && refused == NULL;
+        pthread_mutex_unlock(&store->lock);
+        finish_all(store, refused, NULL, false);
+        run_all(store, batch);
     }
-    pthread_mutex_unlock(&store->lock);
     return NULL;
 }
 
@@ -158,23 +223,21 @@ void writer_stop(struct store *store)
 void store_submit(struct store *store, store_run *run, store_done *done, void *ctx, bool alone)
 {
     struct job *job = mem_alloc(sizeof(*job));
-    bool full;
 
     *job = (struct job){ .run = run, .done = done, .ctx = ctx, .alone = alone };
     pthread_mutex_lock(&store->lock);
-    full = store->queued >= QUEUED_MAX || store->closing;
-    if (!full) {
+    if (store->queued < QUEUED_MAX) {
         *store->last = job;
         store->last = &job->next;
         store->queued++;
-        pthread_cond_signal(&store->work);
-    }
-    pthread_mutex_unlock(&store->lock);
-    if (full) {
+    } else {                            /* told on the writer's thread: the caller may hold what done() needs */
         err_id(&job->err, ERR_FULL, "storage.busy", NULL, "Too many writes wait for the disk. Try again later.");
         job->failed = true;
-        finish(job);
+        job->next = store->refused;
+        store->refused = job;
     }
+    pthread_cond_signal(&store->work);
+    pthread_mutex_unlock(&store->lock);
 }
 
 struct waiting {
@@ -221,6 +284,8 @@ int store_write(struct store *store, store_run *run, void *ctx, bool alone, stru
     struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, err };
     struct forward forward = { run, ctx, &waiting };
 
+    if (pthread_equal(pthread_self(), store->thread))
+        return err_id(err, ERR_INTERNAL, "storage.internal", NULL, "A job waits for the thread that runs it.");
     store_submit(store, forward_run, forward_done, &forward, alone);
     pthread_mutex_lock(&waiting.lock);
     while (!waiting.finished)
@@ -229,10 +294,19 @@ int store_write(struct store *store, store_run *run, void *ctx, bool alone, stru
     return waiting.rc;
 }
 
+static int64_t file_bytes(const struct store *store, const char *suffix)
+{
+    AUTO_FREE char *path = mem_printf("%s%s", store->path, suffix);
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
 void store_stats(struct store *store, struct store_stats *ret)
 {
     pthread_mutex_lock(&store->lock);
     *ret = store->stats;
     ret->queued_jobs = (int64_t)store->queued;
     pthread_mutex_unlock(&store->lock);
+    ret->database_bytes = file_bytes(store, "") + file_bytes(store, "-wal");
 }
