@@ -392,7 +392,7 @@ static void test_conflicts(struct trust *trust)
 /* Hex with or without colons, capitals or not, or base64. */
 static void test_spellings(struct trust *trust)
 {
-    char sum[65], spki[65], colons[96] = "", capitals[65] = "";
+    char sum[65], spki[65], colons[97] = "", capitals[65] = "";
     uint8_t bytes[32];
     AUTO_BUF(base64, 100);
 
