@@ -35,20 +35,13 @@ static json_t *with_status(struct station *station, const struct entry *entry)
     return json;
 }
 
-static bool include_status(struct http_call *call)
-{
-    const char *include = http_query(call, "include");
-
-    return include && strcmp(include, "status") == 0;
-}
-
 static void account_get(struct http_call *call)
 {
     AUTO(entry) entry = find_account(call);
 
     if (entry == NULL)
         return;
-    if (include_status(call)) {
+    if (api_include_status(call)) {
         http_add_header(call, "Cache-Control", "no-store");
         api_answer_json(call, 200, with_status(api_station(call), entry));
     } else {
@@ -153,7 +146,7 @@ static void account_list(struct http_call *call)
     buf_init(&list, 256 * 1024 * 1024);
     buf_add_c(&list, "{\"items\":[");
     for (size_t i = 0; i < count; i++)
-        add_item(&list, station, page[i], include_status(call));
+        add_item(&list, station, page[i], api_include_status(call));
     buf_add_c(&list, "],\"next\":");
     api_add_next(call, &list, more ? page[count - 1]->name : NULL);
     buf_add_c(&list, "}");
@@ -165,11 +158,15 @@ static void account_list(struct http_call *call)
 
 /* ---- writing ---- */
 
+/* `document` is taken. What a limited token may not see it may not make, change or guess at either. */
 static void account_write(struct http_call *call, enum config_op op, const char *name, json_t *document)
 {
-    struct config_request *request = api_config_request(call, op, api_station(call)->accounts, name, document);
-
-    config_write(api_station(call), request);
+    if (api_may_use(call, name)) {
+        config_write(api_station(call), api_config_request(call, op, api_station(call)->accounts, name, document));
+        return;
+    }
+    api_answer_not_found(call, "account", name);
+    json_decref(document);
 }
 
 static void account_create(struct http_call *call)
@@ -304,19 +301,26 @@ static void act_poll(struct http_call *call, struct entry *entry)
 
 static void act_rename(struct http_call *call, struct entry *entry)
 {
+    AUTO_PROBLEMS(problems);
+    struct config_request *request;
     json_t *document;
     const char *name;
 
     if (api_json_body(call, &document) < 0)
         return;
     name = json_string_value(json_object_get(document, "name"));
-    if (name == NULL) {
-        api_answer_problem_at(call, "/name", "property.required", "Give the new name.");
+    api_check_members(document, "name", &problems);
+    if (name == NULL)
+        problems_add(&problems, "/name", "property.required", "Give the new name.");
+    if (problems.count || !api_may_use(call, name)) {
+        if (problems.count)
+            api_answer_problems(call, &problems);
+        else
+            api_answer_not_found(call, "account", name);
         json_decref(document);
         return;
     }
-    struct config_request *request = api_config_request(call, CONFIG_RENAME, api_station(call)->accounts, entry->name, document);
-
+    request = api_config_request(call, CONFIG_RENAME, api_station(call)->accounts, entry->name, document);
     request->new_name = name;
     config_write(api_station(call), request);
 }
@@ -325,12 +329,13 @@ static const struct {
     const char *name;
     enum role role;
     void (*act)(struct http_call *call, struct entry *entry);
+    bool takes;                         /* parameters, which it reads itself */
 } actions[] = {
-    { "verify", ROLE_OPERATOR, act_verify },          { "sendTest", ROLE_OPERATOR, act_send_test },
-    { "flush", ROLE_OPERATOR, act_flush },            { "pause", ROLE_OPERATOR, act_pause },
-    { "resume", ROLE_OPERATOR, act_resume },          { "resetNumberSent", ROLE_OPERATOR, act_reset_sent },
-    { "clearQueue", ROLE_ADMIN, act_clear_queue },    { "poll", ROLE_OPERATOR, act_poll },
-    { "rename", ROLE_ADMIN, act_rename },
+    { "verify", ROLE_OPERATOR, act_verify, false },       { "sendTest", ROLE_OPERATOR, act_send_test, true },
+    { "flush", ROLE_OPERATOR, act_flush, false },         { "pause", ROLE_OPERATOR, act_pause, false },
+    { "resume", ROLE_OPERATOR, act_resume, false },       { "resetNumberSent", ROLE_OPERATOR, act_reset_sent, false },
+    { "clearQueue", ROLE_ADMIN, act_clear_queue, false }, { "poll", ROLE_OPERATOR, act_poll, false },
+    { "rename", ROLE_ADMIN, act_rename, true },
 };
 
 /* The type's table says which actions it has; rename is everybody's. */
@@ -340,6 +345,23 @@ static bool type_has(const struct component_type *type, const char *name)
         if (strcmp(action->name, name) == 0)
             return true;
     return strcmp(name, "rename") == 0;
+}
+
+/* No body, or {}. */
+static bool no_parameters(struct http_call *call)
+{
+    AUTO_PROBLEMS(problems);
+    json_t *document;
+
+    if (http_body(call).len == 0)
+        return true;
+    if (api_json_body(call, &document) < 0)
+        return false;
+    api_check_members(document, "", &problems);
+    json_decref(document);
+    if (problems.count)
+        api_answer_problems(call, &problems);
+    return problems.count == 0;
 }
 
 static void account_action(struct http_call *call)
@@ -352,7 +374,7 @@ static void account_action(struct http_call *call)
     for (size_t i = 0; i < COUNT_OF(actions); i++) {
         if (strcmp(actions[i].name, name) != 0 || !type_has(entry->type, name))
             continue;
-        if (api_need_role(call, actions[i].role))
+        if (api_need_role(call, actions[i].role) && (actions[i].takes || no_parameters(call)))
             actions[i].act(call, entry);
         return;
     }
@@ -394,25 +416,27 @@ static void accounts_verify(struct http_call *call)
 }
 
 const struct http_route account_routes[] = {
-    { HTTP_GET, "/api/v1/accounts", ROLE_VIEWER, account_list, .summary = "List the accounts",
+    { HTTP_GET, "/api/v1/accounts", ROLE_VIEWER, account_list, .limited = true, .summary = "List the accounts",
       .query = "limit cursor type state q include", .answer = "AccountList" },
-    { HTTP_POST, "/api/v1/accounts", ROLE_ADMIN, account_create, .summary = "Create an account", .query = "dryRun",
-      .request = "Account", .answer = "201 Account" },
+    { HTTP_POST, "/api/v1/accounts", ROLE_ADMIN, account_create, .limited = true, .summary = "Create an account",
+      .query = "dryRun", .request = "Account", .answer = "201 Account" },
     { HTTP_POST, "/api/v1/accounts/verify", ROLE_ADMIN, accounts_verify,
       .summary = "Verify settings that are not stored", .request = "Account", .answer = "Verification" },
-    { HTTP_GET, "/api/v1/accounts/{name}", ROLE_VIEWER, account_get, .summary = "Read an account's configuration",
-      .query = "include", .answer = "Account" },
-    { HTTP_PUT, "/api/v1/accounts/{name}", ROLE_ADMIN, account_put, .summary = "Create or replace an account",
-      .query = "dryRun", .request = "Account", .answer = "200 Account, 201 Account" },
-    { HTTP_PATCH, "/api/v1/accounts/{name}", ROLE_OPERATOR, account_patch, .summary = "Change an account (JSON Merge Patch)",
-      .query = "dryRun", .request = "AccountPatch", .answer = "Account" },
-    { HTTP_DELETE, "/api/v1/accounts/{name}", ROLE_ADMIN, account_delete, .summary = "Delete an account",
-      .query = "dryRun force", .answer = "204" },
-    { HTTP_GET, "/api/v1/accounts/{name}/status", ROLE_VIEWER, account_status, .summary = "Read an account's status",
-      .answer = "AccountStatus" },
-    { HTTP_GET, "/api/v1/accounts/{name}/transcript", ROLE_OPERATOR, account_transcript,
+    { HTTP_GET, "/api/v1/accounts/{name}", ROLE_VIEWER, account_get, .limited = true,
+      .summary = "Read an account's configuration", .query = "include", .answer = "Account" },
+    { HTTP_PUT, "/api/v1/accounts/{name}", ROLE_ADMIN, account_put, .limited = true,
+      .summary = "Create or replace an account", .query = "dryRun", .request = "Account",
+      .answer = "200 Account, 201 Account" },
+    { HTTP_PATCH, "/api/v1/accounts/{name}", ROLE_OPERATOR, account_patch, .limited = true,
+      .summary = "Change an account (JSON Merge Patch)", .query = "dryRun", .request = "AccountPatch",
+      .answer = "Account" },
+    { HTTP_DELETE, "/api/v1/accounts/{name}", ROLE_ADMIN, account_delete, .limited = true,
+      .summary = "Delete an account", .query = "dryRun force", .answer = "204" },
+    { HTTP_GET, "/api/v1/accounts/{name}/status", ROLE_VIEWER, account_status, .limited = true,
+      .summary = "Read an account's status", .answer = "AccountStatus" },
+    { HTTP_GET, "/api/v1/accounts/{name}/transcript", ROLE_OPERATOR, account_transcript, .limited = true,
       .summary = "Read the protocol transcript kept by debug", .answer = "Transcript" },
-    { HTTP_POST, "/api/v1/accounts/{name}/actions/{action}", ROLE_OPERATOR, account_action, .summary = "Run an action",
-      .request = "ActionParameters?", .answer = "ActionResult" },
+    { HTTP_POST, "/api/v1/accounts/{name}/actions/{action}", ROLE_OPERATOR, account_action, .limited = true,
+      .summary = "Run an action", .request = "ActionParameters?", .answer = "ActionResult" },
     { 0 }
 };

@@ -46,11 +46,6 @@ static void audit_list(struct http_call *call)
     struct err err;
     json_t *next;
 
-    if (api_accounts(call)) {
-        err_id(&err, ERR_FORBIDDEN, "token.limited", NULL, "A token that is limited to accounts cannot read the audit trail.");
-        http_answer_err(call, &err);
-        return;
-    }
     if (api_page(call, &at) < 0)
         return;
     if (*at.after && (!str_to_int(str_c(at.after), &listing.before) || listing.before < 1)) {

@@ -215,22 +215,42 @@ static void message_post(struct http_call *call)
     http_answer_err(call, &err);
 }
 
+/* NULL: the account's From. Without one, the name it logs in with where that is an address, else the receiver: a test must be
+ * possible before all is set up. */
+static const char *test_sender(const struct entry *entry, const char *to)
+{
+    const struct account *account = entry->component;
+    const struct auth_basic *basic = account_basic(account);
+
+    if (account->from && *account->from)
+        return NULL;
+    if (basic && basic->username && strchr(basic->username, '@'))
+        return basic->username;
+    return strchr(to, '@') ? to : "postmaster@localhost";       /* then what is wrong is said about `to` alone */
+}
+
 void api_message_send_test(struct http_call *call, const struct entry *account)
 {
     AUTO_PROBLEMS(problems);
     struct composed composed = { 0 };
-    json_t *document, *message;
+    json_t *document, *message, *to;
     struct err err;
     char when[CLOCK_TEXT_MAX];
 
     if (api_json_body(call, &document) < 0)
         return;
-    if (!json_is_string(json_object_get(document, "to"))) {
-        api_answer_problem_at(call, "/to", "property.required", "Give the address (to) the test message goes to.");
+    to = json_object_get(document, "to");
+    api_check_members(document, "to", &problems);
+    if (!json_is_string(to))
+        problems_add(&problems, "/to", to ? "property.type" : "property.required",
+                     "Give the address (to) the test message goes to.");
+    if (problems.count) {
+        api_answer_problems(call, &problems);
         json_decref(document);
         return;
     }
-    message = json_pack("{s:[O], s:s, s:o}", "to", json_object_get(document, "to"), "subject", "Test message from Postern", "text",
+    message = json_pack("{s:O, s:s*, s:s, s:o}", "to", to, "from", test_sender(account, json_string_value(to)), "subject",
+                        "Test message from Postern", "text",
                         json_sprintf("This is a test message from Postern.\n\nAccount: %s\nSent: %s\n", account->name,
                                      clock_format(clock_now(), when)));
     if (compose_json(&composed, api_station(call), account, message, &problems, &err) == 0)
@@ -443,22 +463,24 @@ static void message_action(struct http_call *call)
 #define MESSAGE_TYPES "application/json message/rfc822"
 
 const struct http_route message_routes[] = {
-    { HTTP_POST, "/api/v1/accounts/{name}/messages", ROLE_OPERATOR, message_post_to_account, .body_max = API_MESSAGE_MAX,
-      .media = MESSAGE_TYPES, .summary = "Queue a message for sending", .query = "from to", .request = "NewMessage",
-      .answer = "202 Accepted" },
-    { HTTP_POST, "/api/v1/messages", ROLE_OPERATOR, message_post, .body_max = API_MESSAGE_MAX, .media = MESSAGE_TYPES,
-      .summary = "Queue a message with the default outgoing account", .query = "from to", .request = "NewMessage",
-      .answer = "202 Accepted" },
-    { HTTP_GET, "/api/v1/messages", ROLE_VIEWER, message_list, .summary = "List messages, newest first",
-      .query = "limit cursor account direction state q", .answer = "MessageList" },
-    { HTTP_GET, "/api/v1/messages/{id}", ROLE_VIEWER, message_get, .summary = "Read a message's state", .answer = "Message" },
-    { HTTP_GET, "/api/v1/messages/{id}/raw", ROLE_OPERATOR, message_raw, .summary = "Read the message itself",
-      .answer = "200 message/rfc822" },
-    { HTTP_GET, "/api/v1/messages/{id}/attachments/{n}", ROLE_OPERATOR, message_attachment, .summary = "Read an attachment",
-      .answer = "200 */*" },
-    { HTTP_DELETE, "/api/v1/messages/{id}", ROLE_OPERATOR, message_delete, .summary = "Cancel a message that waits",
-      .answer = "204" },
-    { HTTP_POST, "/api/v1/messages/{id}/actions/{action}", ROLE_OPERATOR, message_action,
+    { HTTP_POST, "/api/v1/accounts/{name}/messages", ROLE_OPERATOR, message_post_to_account, .limited = true,
+      .body_max = API_MESSAGE_MAX, .media = MESSAGE_TYPES, .summary = "Queue a message for sending",
+      .query = "from to", .request = "NewMessage", .answer = "202 Accepted" },
+    { HTTP_POST, "/api/v1/messages", ROLE_OPERATOR, message_post, .limited = true, .body_max = API_MESSAGE_MAX,
+      .media = MESSAGE_TYPES, .summary = "Queue a message with the default outgoing account", .query = "from to",
+      .request = "NewMessage", .answer = "202 Accepted" },
+    { HTTP_GET, "/api/v1/messages", ROLE_VIEWER, message_list, .limited = true,
+      .summary = "List messages, newest first", .query = "limit cursor account direction state q",
+      .answer = "MessageList" },
+    { HTTP_GET, "/api/v1/messages/{id}", ROLE_VIEWER, message_get, .limited = true,
+      .summary = "Read a message's state", .answer = "Message" },
+    { HTTP_GET, "/api/v1/messages/{id}/raw", ROLE_OPERATOR, message_raw, .limited = true,
+      .summary = "Read the message itself", .answer = "200 message/rfc822" },
+    { HTTP_GET, "/api/v1/messages/{id}/attachments/{n}", ROLE_OPERATOR, message_attachment, .limited = true,
+      .summary = "Read an attachment", .answer = "200 */*" },
+    { HTTP_DELETE, "/api/v1/messages/{id}", ROLE_OPERATOR, message_delete, .limited = true,
+      .summary = "Cancel a message that waits", .answer = "204" },
+    { HTTP_POST, "/api/v1/messages/{id}/actions/{action}", ROLE_OPERATOR, message_action, .limited = true,
       .summary = "Retry, hold, release, cancel or acknowledge", .request = "ActionParameters?", .answer = "Message" },
     { 0 }
 };

@@ -149,8 +149,12 @@ static int check_role(struct http_call *call)
     static const char *const names[] = { "nobody", "viewer", "operator", "admin" };
     char detail[80];
 
-    if (call->identity.role >= call->route->role)
-        return 0;
+    if (call->identity.role >= call->route->role) {
+        if (call->identity.accounts == NULL || call->route->limited || call->route->role == ROLE_NONE)
+            return 0;
+        http_answer_problem(call, 403, "token.limited", NULL, "This isn't for a token that is limited to accounts.", NULL);
+        return -1;
+    }
     if (call->identity.role == ROLE_NONE && call->identity.user[0]) {   /* somebody who logged in with a one-time password */
         http_answer_problem(call, 403, "password.mustChange", NULL,
                             "This session opens nothing until the one-time password is changed.", NULL);

@@ -38,7 +38,7 @@ void call_reset(struct http_call *call)
         MHD_destroy_response(call->response);
     call->response = NULL;
     call->status = 0;
-    call->close = call->is_head = call->queries_read = call->discard = call->too_large = false;
+    call->close = call->is_head = call->discard = call->too_large = false;
     call->discarded = 0;
     call->route = NULL;
     call->param_count = call->query_count = 0;
@@ -110,7 +110,7 @@ const char *http_param(struct http_call *call, const char *name)
     return find_pair(call->params, call->param_count, name);
 }
 
-/* A "+" is a space, as browsers' forms and URLSearchParams write it. What can't be decoded counts as absent. */
+/* A "+" is a space, as browsers' forms and URLSearchParams write it. NULL: it can't be decoded. */
 static char *decode_query(struct http_call *call, struct str text)
 {
     char *into = decoded_room(call, text.len + 1);
@@ -122,14 +122,13 @@ static char *decode_query(struct http_call *call, struct str text)
     return uri_decode(str_n(into, text.len), into) < 0 ? NULL : into;
 }
 
-static void read_queries(struct http_call *call)
+int call_take_queries(struct http_call *call)
 {
     struct str rest = str_from(buf_str(&call->uri), call->query_at), item;
 
-    call->queries_read = true;
     if (call->query_at == 0)
-        return;
-    while (call->query_count < QUERIES_MAX && str_split(&rest, '&', &item)) {
+        return 0;
+    while (str_split(&rest, '&', &item)) {
         const char *equals = item.len ? memchr(item.p, '=', item.len) : NULL;
         size_t len = equals ? (size_t)(equals - item.p) : item.len;
         char *name, *value;
@@ -138,15 +137,15 @@ static void read_queries(struct http_call *call)
             continue;
         name = decode_query(call, str_n(item.p, len));
         value = decode_query(call, str_from(item, equals ? len + 1 : len));
-        if (name && value)
-            call->queries[call->query_count++] = (struct pair){ name, value };
+        if (name == NULL || value == NULL || call->query_count == QUERIES_MAX)
+            return -1;
+        call->queries[call->query_count++] = (struct pair){ name, value };
     }
+    return 0;
 }
 
 const char *http_query(struct http_call *call, const char *name)
 {
-    if (!call->queries_read)
-        read_queries(call);
     return find_pair(call->queries, call->query_count, name);
 }
 

@@ -35,6 +35,7 @@ struct http_route {
     http_handler *handler;
     size_t body_max;            /* bytes; 0: 1 MiB */
     const char *media;          /* types of body taken, separated by spaces; NULL: JSON and JSON Merge Patch */
+    bool limited;               /* also for a token that is limited (http_identity.accounts); the handler looks at the limits */
     const char *summary, *query, *request, *answer;     /* words for the API's description; not read here */
 };
 

@@ -60,7 +60,6 @@ struct http_call {
     size_t query_at;                    /* of uri; 0: none */
     struct pair params[PARAMS_MAX], queries[QUERIES_MAX];
     size_t param_count, query_count;
-    bool queries_read;
     struct buf body;
     bool discard;                       /* the body is read and thrown away */
     size_t discarded;
@@ -112,7 +111,7 @@ struct router_hit {
     struct str segments[PARAMS_MAX];    /* what the {…} took, undecoded, in the order of the pattern */
     size_t segment_count;
 };
-bool router_find(const struct router *router, const char *path, struct router_hit *hit);
+bool router_find(const struct router *router, const char *path, int method /* -1: any */, struct router_hit *hit);
 const char *http_method_name(enum http_method method);
 
 /* call.c */
@@ -120,6 +119,7 @@ struct http_call *call_new(struct http_server *server, struct listener *listener
 void call_reset(struct http_call *call);        /* for the next request */
 void call_free(struct http_call *call);
 int call_take_params(struct http_call *call, const struct router_hit *hit);     /* -1: badly encoded */
+int call_take_queries(struct http_call *call);  /* -1: badly encoded, or too many */
 /* All fields of that name as one list (RFC 9110 5.3), in `into` when there are several; .p NULL when absent. */
 struct str call_list(struct http_call *call, enum head_field field, struct buf *into);
 

@@ -124,7 +124,7 @@ static int route(struct http_call *call, const char *method_name, const char *pa
         http_add_header(call, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return answer_options(call);
     }
-    if (!router_find(call->server->router, path, &hit) && !asset)
+    if (!router_find(call->server->router, path, method, &hit) && !asset)
         return refuse(call, 404, "notFound", "There is nothing at this path.");
     if (options) {
         add_allow(call, &hit, asset);
@@ -137,6 +137,8 @@ static int route(struct http_call *call, const char *method_name, const char *pa
     call->route = hit.by_method[method];
     if (call->route && call_take_params(call, &hit) < 0)
         return refuse(call, 400, "path", "The path isn't properly encoded.");
+    if (call->route && call_take_queries(call) < 0)
+        return refuse(call, 400, "query", "The query isn't properly encoded, or has too many parameters.");
     return 0;
 }
 

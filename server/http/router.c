@@ -74,8 +74,8 @@ void router_free(struct router *router)
     free(router);
 }
 
-/* `rest` begins after a slash. The tree is as deep as the longest pattern, and so is the recursion. */
-static const struct node *find(const struct node *node, struct str rest, struct router_hit *hit)
+/* `rest` begins after a slash; `method` -1: any. The tree is as deep as the longest pattern, and so is the recursion. */
+static const struct node *find(const struct node *node, struct str rest, int method, struct router_hit *hit)
 {
     const char *slash = rest.len ? memchr(rest.p, '/', rest.len) : NULL;
     struct str segment = str_n(rest.p, slash ? (size_t)(slash - rest.p) : rest.len);
@@ -90,7 +90,10 @@ static const struct node *find(const struct node *node, struct str rest, struct 
                 continue;
             hit->segments[hit->segment_count++] = segment;
         }
-        end = slash ? find(child, str_from(rest, segment.len + 1), hit) : child->ends ? child : NULL;
+        if (slash)
+            end = find(child, str_from(rest, segment.len + 1), method, hit);
+        else
+            end = child->ends && (method < 0 || child->by_method[method]) ? child : NULL;
         if (end)
             return end;
         hit->segment_count -= child->name.p == NULL;
@@ -98,14 +101,18 @@ static const struct node *find(const struct node *node, struct str rest, struct 
     return NULL;
 }
 
-bool router_find(const struct router *router, const char *path, struct router_hit *hit)
+/* A literal segment wins where it takes the method: POST /accounts/verify is not GET /accounts/{name} of one called so. */
+bool router_find(const struct router *router, const char *path, int method, struct router_hit *hit)
 {
-    const struct node *node;
+    const struct node *node = NULL;
 
     *hit = (struct router_hit){ .segment_count = 0 };
     if (path[0] != '/')
         return false;
-    node = find(&router->root, str_c(path + 1), hit);
+    if (method >= 0)
+        node = find(&router->root, str_c(path + 1), method, hit);
+    if (node == NULL)
+        node = find(&router->root, str_c(path + 1), -1, hit);
     if (node == NULL)
         return false;
     memcpy(hit->by_method, node->by_method, sizeof(hit->by_method));
