@@ -68,7 +68,7 @@ static const char *const unions[][6] = {
 static const char *const lists[][2] = {
     { "AccountList", "Account" }, { "MessageList", "MessageItem" }, { "AllowedHostList", "AllowedHost" }, { "UserCaList", "UserCa" },
     { "CertificateList", "SystemCa" }, { "TypeList", "TypeItem" }, { "ProviderList", "Provider" }, { "ServiceList", "Service" },
-    { "UserList", "User" }, { "TokenList", "Token" }, { "AuditList", "AuditEntry" },
+    { "KeyPairList", "KeyPair" }, { "UserList", "User" }, { "TokenList", "Token" }, { "AuditList", "AuditEntry" },
 };
 
 static json_t *ref(const char *name)
