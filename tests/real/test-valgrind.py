@@ -6,6 +6,7 @@
 import concurrent.futures
 import glob
 import os
+import signal
 import subprocess
 import sys
 
@@ -17,25 +18,29 @@ from tap import diag, is_, main, ok
 
 BUILD = os.environ.get("POSTERN_BUILD", os.path.join(TOP, "build"))
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-            "--num-callers=20", "--child-silent-after-fork=yes"]
+            "--show-leak-kinds=definite", "--num-callers=20", "--child-silent-after-fork=yes"]
+LONG = {"test-trust-mutations"}      # thousands of broken certificates: the sanitizers look at those
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 pki = Pki()
 root = pki.ca()
 
 
 def units():
     programs = sorted(path for path in glob.glob(os.path.join(BUILD, "tests", "unit", "test-*"))
-                      if os.access(path, os.X_OK) and os.path.splitext(path)[1] == "")
+                      if os.access(path, os.X_OK) and os.path.splitext(path)[1] == "" and
+                      os.path.basename(path) not in LONG)
     ok(programs, f"{len(programs)} unit tests are built")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for program, done in zip(programs, pool.map(unit, programs)):
-            if not ok(done.returncode == 0, f"valgrind: {os.path.basename(program)}"):
-                diag(done.stderr[-4000:] or done.stdout[-1000:])
+            if not ok(done.returncode != 99 and -done.returncode not in CRASHES,
+                      f"valgrind: {os.path.basename(program)}"):
+                diag(done.stderr[-6000:])
 
 
 def unit(program):
-    """The tests' own time limits don't fit a program that is thirty times slower: they may look at this."""
+    """What a test itself finds is no matter here: its time limits don't fit a program thirty times slower."""
     return subprocess.run([*VALGRIND, program], capture_output=True, text=True, errors="replace", check=False,
-                          cwd=TOP, env={**os.environ, "UNDER_VALGRIND": "1"}, timeout=300)
+                          cwd=TOP, timeout=300)
 
 
 def dialogs(*names):
@@ -57,7 +62,6 @@ def whole():
             with peer.Peer(dialog, contexts) as server:
                 one_account(api, dialog, server.port)
         ok(api.get("/api/v1/openapi.json").status == 200, "the OpenAPI document")
-        ok(api.get("/api/v1/config").status == 200, "export")
         ok(api.patch("/api/v1/accounts/good-plain", {"port": 70000, "no": 1}).status == 422, "wrong properties")
         ok(api.get("/").status == 200, "the page")
         session = postern.login()
