@@ -95,6 +95,8 @@ static void take_attachment(const json_t *item, size_t place, struct mime_attach
     const char *name;
     json_t *value;
 
+    if (!json_is_object(item))
+        problems_add(problems, prefix, "property.type", "An attachment must be an object with filename, contentType and content.");
     json_object_foreach((json_t *)item, name, value) {
         AUTO_FREE char *pointer = mem_printf("%s/%s", prefix, name);
         size_t at = 0;
@@ -108,7 +110,7 @@ static void take_attachment(const json_t *item, size_t place, struct mime_attach
         else
             texts[at] = json_string_value(value);
     }
-    if (texts[2] == NULL || base64_decode(str_c(texts[2]), data) < 0) {
+    if (json_is_object(item) && (texts[2] == NULL || base64_decode(str_c(texts[2]), data) < 0)) {
         AUTO_FREE char *pointer = mem_printf("%s/content", prefix);
 
         problems_add(problems, pointer, texts[2] ? "attachment.base64" : "property.required", "content must be base64.");
