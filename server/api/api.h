@@ -68,7 +68,7 @@ struct api_page {
     int limit;
 };
 int api_page(struct http_call *call, struct api_page *ret);     /* -1: answered 422 */
-/* `next` of a page: a cursor after `name` (or a number); also adds the Link header. */
+/* `next` of a page: the link to what comes after `name` (or a number); also adds the Link header. */
 json_t *api_next_name_json(struct http_call *call, const char *name);
 json_t *api_next_json(struct http_call *call, int64_t number);
 void api_add_next(struct http_call *call, struct buf *into, const char *name /* NULL: null */);

@@ -17,9 +17,19 @@ static int read_limit(struct http_call *call, int *ret)
     return 0;
 }
 
+/* Clients follow `next`, or take it for the cursor itself; both get the next page. */
+static char *cursor_of(const char *text)
+{
+    const char *inside = text ? strstr(text, "cursor=") : NULL;
+
+    if (inside)
+        text = inside + strlen("cursor=");
+    return text ? mem_strndup(text, strcspn(text, "&")) : NULL;
+}
+
 int api_page(struct http_call *call, struct api_page *ret)
 {
-    const char *cursor = http_query(call, "cursor");
+    AUTO_FREE char *cursor = cursor_of(http_query(call, "cursor"));
     AUTO_BUF(after, API_CURSOR_MAX - 1);
     AUTO_BUF(standard, 4 * API_CURSOR_MAX);
 
@@ -47,33 +57,33 @@ static void add_escaped(struct buf *into, const char *text)
     }
 }
 
-/* RFC 8288: the same request with the next cursor. */
-static void add_link(struct http_call *call, const char *cursor)
+/* The same request with the next cursor. */
+static void next_link(struct http_call *call, const char *cursor, struct buf *text)
 {
     static const char *const filters[] = { "limit", "include", "type", "state", "q", "account", "direction", "approval" };
-    AUTO_BUF(text, 4096);
 
-    buf_addf(&text, "<%s?", http_path(call));
+    buf_addf(text, "%s?cursor=%s", http_path(call), cursor);
     for (size_t i = 0; i < COUNT_OF(filters); i++) {
         const char *value = http_query(call, filters[i]);
 
         if (value) {
-            buf_addf(&text, "%s=", filters[i]);
-            add_escaped(&text, value);
-            buf_add_char(&text, '&');
+            buf_addf(text, "&%s=", filters[i]);
+            add_escaped(text, value);
         }
     }
-    if (buf_addf(&text, "cursor=%s>; rel=\"next\"", cursor) == 0)
-        http_add_header(call, "Link", text.p);
 }
 
 json_t *api_next_name_json(struct http_call *call, const char *name)
 {
     AUTO_BUF(cursor, 4 * API_CURSOR_MAX);
+    AUTO_BUF(link, 8192);
+    AUTO_FREE char *header = NULL;
 
     base64url_encode(str_c(name), &cursor);
-    add_link(call, cursor.p ? cursor.p : "");
-    return json_stringn(cursor.p ? cursor.p : "", cursor.len);
+    next_link(call, cursor.p ? cursor.p : "", &link);
+    header = mem_printf("<%s>; rel=\"next\"", link.p);
+    http_add_header(call, "Link", header);      /* RFC 8288 */
+    return json_stringn(link.p, link.len);
 }
 
 json_t *api_next_json(struct http_call *call, int64_t number)
@@ -92,7 +102,7 @@ void api_add_next(struct http_call *call, struct buf *into, const char *name)
         return;
     }
     next = api_next_name_json(call, name);
-    buf_addf(into, "\"%s\"", json_string_value(next));      /* base64url: nothing to escape */
+    buf_addf(into, "\"%s\"", json_string_value(next));      /* percent-encoded: nothing to escape */
     json_decref(next);
 }
 
