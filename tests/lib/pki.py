@@ -8,11 +8,13 @@
     again = pki.leaf("localhost", key=leaf.key)         # renewed with the same key
 """
 
+import atexit
 import base64
 import datetime
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -58,7 +60,10 @@ class Identity:
 
 class Pki:
     def __init__(self, folder=None):
-        self.folder = folder or tempfile.mkdtemp(prefix="postern-pki-")
+        if folder is None:
+            folder = tempfile.mkdtemp(prefix="postern-pki-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.folder = folder
         os.makedirs(self.folder, exist_ok=True)
         self.made = 0
 

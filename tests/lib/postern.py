@@ -166,7 +166,7 @@ class Postern:
                    "--listen", f"127.0.0.1:{self.port}", *self.arguments]
         with open(self.stderr, "ab") as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                                            env=self.environment)
+                                            env=self.environment, start_new_session=True)
         if wait:
             try:
                 self.wait_ready()

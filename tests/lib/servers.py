@@ -22,11 +22,13 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 USERS = {"plant": "Plant-Passw0rd!", "office": "0ffice passw\\ord"}
 DOMAIN = "example.test"
 START_SECONDS = 30
+STOP_SECONDS = 1        # nothing is at stake: what was to be seen has been seen
 _given = set()
 
 
@@ -82,11 +84,16 @@ def session_processes(session):
     return found
 
 
-def end_process(pid):
+def signal_process(pid, number):
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+def stop_on_term(*_):
+    """Python would end at once, without any `finally`, and leave the servers behind."""
+    sys.exit(143)
 
 
 class Server:
@@ -122,19 +129,22 @@ class Server:
     def stop(self):
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            pass
-        # Its children notice a little later, each in its own time.
-        deadline = time.monotonic() + 0.5
-        while session_processes(self.process.pid):
-            for pid in session_processes(self.process.pid) if time.monotonic() > deadline else []:
-                end_process(pid)
+        sessions = self.sessions()
+        for pid in sessions:
+            signal_process(pid, signal.SIGTERM)
+        # Children notice a little later, each in its own time.
+        patient_until = time.monotonic() + STOP_SECONDS
+        while left := [pid for session in sessions for pid in session_processes(session)]:
+            for pid in left if time.monotonic() > patient_until else []:
+                signal_process(pid, signal.SIGKILL)
+            self.process.poll()
             time.sleep(0.02)
         self.process.wait()
         self.process = None
+
+    def sessions(self):
+        """The sessions that its processes are in, each named by the pid of its leader."""
+        return [self.process.pid]
 
     def log(self):
         text = ""
@@ -364,6 +374,16 @@ postlog   unix-dgram n  -       n       -       1       postlogd
     def start(self):
         self.launch("postfix", "-c", self.path("etc"), "start-fg")
 
+    def sessions(self):
+        """The command that we started has started `master`, in a session of its own."""
+        found = super().sessions()
+        try:
+            with open(self.path("queue/pid/master.pid"), encoding="ascii") as file:
+                found.append(int(file.read()))
+        except (OSError, ValueError):
+            pass
+        return found
+
     def reload(self):
         """Postfix's processes look at the request when they next wake up; so look until the change is served."""
         subprocess.run(["postfix", "-c", self.path("etc"), "reload"], check=True, capture_output=True)
@@ -400,6 +420,9 @@ class Site:
         self.postfix = Postfix(os.path.join(self.folder, "postfix"), identity, self.dovecot, settings)
 
     def start(self):
+        if threading.current_thread() is threading.main_thread() and \
+                signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, stop_on_term)
         try:
             self.dovecot.start()
             self.postfix.start()

@@ -111,7 +111,8 @@ def another_certificate():
 
 
 def left_behind():
-    sessions = [site.postfix.process.pid, site.dovecot.process.pid]
+    sessions = site.postfix.sessions() + site.dovecot.sessions()
+    is_(len(sessions), 3, "postfix, its master and dovecot run")
     site.stop()
     rest = [pid for session in sessions for pid in servers.session_processes(session)]
     if not ok(not rest and not os.path.exists(site.folder), "stopped: no process, no file is left"):
