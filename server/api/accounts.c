@@ -330,12 +330,13 @@ static const struct {
     enum role role;
     void (*act)(struct http_call *call, struct entry *entry);
     bool takes;                         /* parameters, which it reads itself */
+    bool writes;                        /* configuration: knows dryRun */
 } actions[] = {
-    { "verify", ROLE_OPERATOR, act_verify, false },       { "sendTest", ROLE_OPERATOR, act_send_test, true },
-    { "flush", ROLE_OPERATOR, act_flush, false },         { "pause", ROLE_OPERATOR, act_pause, false },
-    { "resume", ROLE_OPERATOR, act_resume, false },       { "resetNumberSent", ROLE_OPERATOR, act_reset_sent, false },
-    { "clearQueue", ROLE_ADMIN, act_clear_queue, false }, { "poll", ROLE_OPERATOR, act_poll, false },
-    { "rename", ROLE_ADMIN, act_rename, true },
+    { "verify", ROLE_OPERATOR, act_verify, false, false },       { "sendTest", ROLE_OPERATOR, act_send_test, true, false },
+    { "flush", ROLE_OPERATOR, act_flush, false, false },         { "pause", ROLE_OPERATOR, act_pause, false, false },
+    { "resume", ROLE_OPERATOR, act_resume, false, false },       { "resetNumberSent", ROLE_OPERATOR, act_reset_sent, false, false },
+    { "clearQueue", ROLE_ADMIN, act_clear_queue, false, false }, { "poll", ROLE_OPERATOR, act_poll, false, false },
+    { "rename", ROLE_ADMIN, act_rename, true, true },
 };
 
 /* The type's table says which actions it has; rename is everybody's. */
@@ -374,7 +375,9 @@ static void account_action(struct http_call *call)
     for (size_t i = 0; i < COUNT_OF(actions); i++) {
         if (strcmp(actions[i].name, name) != 0 || !type_has(entry->type, name))
             continue;
-        if (api_need_role(call, actions[i].role) && (actions[i].takes || no_parameters(call)))
+        if (!actions[i].writes && api_dry_run(call))
+            api_answer_bad_query(call, "dryRun", "left out: this action can't be tried");
+        else if (api_need_role(call, actions[i].role) && (actions[i].takes || no_parameters(call)))
             actions[i].act(call, entry);
         return;
     }
@@ -419,24 +422,24 @@ const struct http_route account_routes[] = {
     { HTTP_GET, "/api/v1/accounts", ROLE_VIEWER, account_list, .limited = true, .summary = "List the accounts",
       .query = "limit cursor type state q include", .answer = "AccountList" },
     { HTTP_POST, "/api/v1/accounts", ROLE_ADMIN, account_create, .limited = true, .summary = "Create an account",
-      .query = "dryRun", .request = "Account", .answer = "201 Account" },
+      .query = "dryRun?", .request = "Account", .answer = "201 Account" },
     { HTTP_POST, "/api/v1/accounts/verify", ROLE_ADMIN, accounts_verify,
       .summary = "Verify settings that are not stored", .request = "Account", .answer = "Verification" },
     { HTTP_GET, "/api/v1/accounts/{name}", ROLE_VIEWER, account_get, .limited = true,
       .summary = "Read an account's configuration", .query = "include", .answer = "Account" },
     { HTTP_PUT, "/api/v1/accounts/{name}", ROLE_ADMIN, account_put, .limited = true,
-      .summary = "Create or replace an account", .query = "dryRun", .request = "Account",
+      .summary = "Create or replace an account", .query = "dryRun?", .request = "Account",
       .answer = "200 Account, 201 Account" },
     { HTTP_PATCH, "/api/v1/accounts/{name}", ROLE_OPERATOR, account_patch, .limited = true,
-      .summary = "Change an account (JSON Merge Patch)", .query = "dryRun", .request = "AccountPatch",
+      .summary = "Change an account (JSON Merge Patch)", .query = "dryRun?", .request = "AccountPatch",
       .answer = "Account" },
     { HTTP_DELETE, "/api/v1/accounts/{name}", ROLE_ADMIN, account_delete, .limited = true,
-      .summary = "Delete an account", .query = "dryRun force", .answer = "204" },
+      .summary = "Delete an account", .query = "dryRun? force?", .answer = "204" },
     { HTTP_GET, "/api/v1/accounts/{name}/status", ROLE_VIEWER, account_status, .limited = true,
       .summary = "Read an account's status", .answer = "AccountStatus" },
     { HTTP_GET, "/api/v1/accounts/{name}/transcript", ROLE_OPERATOR, account_transcript, .limited = true,
       .summary = "Read the protocol transcript kept by debug", .answer = "Transcript" },
     { HTTP_POST, "/api/v1/accounts/{name}/actions/{action}", ROLE_OPERATOR, account_action, .limited = true,
-      .summary = "Run an action", .request = "ActionParameters?", .answer = "ActionResult" },
+      .summary = "Run an action", .query = "dryRun?", .request = "ActionParameters?", .answer = "ActionResult" },
     { 0 }
 };

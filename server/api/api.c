@@ -109,9 +109,7 @@ void api_audit(struct http_call *call, const char *action, const char *type, con
 
 bool api_dry_run(struct http_call *call)
 {
-    const char *text = http_query(call, "dryRun");
-
-    return text && strcmp(text, "false") != 0;
+    return http_query_flag(call, "dryRun");
 }
 
 bool api_include_status(struct http_call *call)

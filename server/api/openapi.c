@@ -42,9 +42,9 @@ static void add_query_parameters(const char *names, json_t *parameters)
     struct str rest = str_c(names), name;
 
     while (names && str_split(&rest, ' ', &name)) {
-        bool number = str_eq(name, STR("limit")), yes = str_eq(name, STR("dryRun")) || str_eq(name, STR("force"));
+        bool number = str_eq(name, STR("limit")), yes = name.p[name.len - 1] == '?';
 
-        json_array_append_new(parameters, json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", name.p, name.len, "in", "query", "required",
+        json_array_append_new(parameters, json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", name.p, name.len - yes, "in", "query", "required",
                                                     0, "schema", "type", number ? "integer" : yes ? "boolean" : "string"));
     }
 }

@@ -138,10 +138,10 @@ const struct http_route token_routes[] = {
     { HTTP_GET, "/api/v1/tokens", ROLE_ADMIN, tokens_list, .summary = "List the API tokens", .query = "limit cursor include",
       .answer = "TokenList" },
     { HTTP_POST, "/api/v1/tokens", ROLE_ADMIN, token_post, .summary = "Create an API token; it is shown once",
-      .query = "dryRun", .request = "NewToken", .answer = "201 Token" },
+      .query = "dryRun?", .request = "NewToken", .answer = "201 Token" },
     { HTTP_GET, "/api/v1/tokens/{id}", ROLE_ADMIN, token_get, .summary = "Read about an API token", .query = "include",
       .answer = "Token" },
     { HTTP_DELETE, "/api/v1/tokens/{id}", ROLE_ADMIN, token_delete, .summary = "Delete an API token; it ends at once",
-      .query = "dryRun", .answer = "204" },
+      .query = "dryRun?", .answer = "204" },
     { 0 }
 };

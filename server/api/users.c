@@ -113,14 +113,14 @@ static void user_delete(struct http_call *call)
 const struct http_route user_routes[] = {
     { HTTP_GET, "/api/v1/users", ROLE_ADMIN, users_list, .summary = "List the users", .query = "limit cursor include",
       .answer = "UserList" },
-    { HTTP_POST, "/api/v1/users", ROLE_ADMIN, user_post, .summary = "Create a user", .query = "dryRun", .request = "User",
+    { HTTP_POST, "/api/v1/users", ROLE_ADMIN, user_post, .summary = "Create a user", .query = "dryRun?", .request = "User",
       .answer = "201 User" },
     { HTTP_GET, "/api/v1/users/{name}", ROLE_ADMIN, user_get, .summary = "Read a user", .query = "include", .answer = "User" },
-    { HTTP_PUT, "/api/v1/users/{name}", ROLE_ADMIN, user_put, .summary = "Create or replace a user", .query = "dryRun",
+    { HTTP_PUT, "/api/v1/users/{name}", ROLE_ADMIN, user_put, .summary = "Create or replace a user", .query = "dryRun?",
       .request = "User", .answer = "200 User, 201 User" },
     { HTTP_PATCH, "/api/v1/users/{name}", ROLE_ADMIN, user_patch, .summary = "Change a user (JSON Merge Patch)",
-      .query = "dryRun", .request = "UserPatch", .answer = "User" },
-    { HTTP_DELETE, "/api/v1/users/{name}", ROLE_ADMIN, user_delete, .summary = "Delete a user", .query = "dryRun",
+      .query = "dryRun?", .request = "UserPatch", .answer = "User" },
+    { HTTP_DELETE, "/api/v1/users/{name}", ROLE_ADMIN, user_delete, .summary = "Delete a user", .query = "dryRun?",
       .answer = "204" },
     { 0 }
 };

@@ -39,7 +39,7 @@ struct config_request *api_config_request(struct http_call *call, enum config_op
     request->name = name;
     request->document = document;
     request->dry_run = api_dry_run(call);
-    request->force = http_query(call, "force") && strcmp(http_query(call, "force"), "false") != 0;
+    request->force = http_query_flag(call, "force");
     request->actor = api_actor(call);
     request->last_word = http_identity(call)->role >= ROLE_ADMIN ? NULL : operator_only;
     request->precondition = api_precondition;

@@ -122,6 +122,15 @@ static char *decode_query(struct http_call *call, struct str text)
     return uri_decode(str_n(into, text.len), into) < 0 ? NULL : into;
 }
 
+/* Names what the client sent, but not all of a long one. */
+static int refuse_query(struct http_call *call, int status, const char *code, const char *name, const char *why)
+{
+    AUTO_FREE char *detail = mem_printf("The query parameter \"%.64s\" %s", name, why);
+
+    http_answer_problem(call, status, code, NULL, detail, NULL);
+    return -1;
+}
+
 int call_take_queries(struct http_call *call)
 {
     struct str rest = str_from(buf_str(&call->uri), call->query_at), item;
@@ -137,8 +146,13 @@ int call_take_queries(struct http_call *call)
             continue;
         name = decode_query(call, str_n(item.p, len));
         value = decode_query(call, str_from(item, equals ? len + 1 : len));
-        if (name == NULL || value == NULL || call->query_count == QUERIES_MAX)
-            return -1;
+        if (name == NULL || value == NULL) {
+            AUTO_FREE char *shown = mem_strndup(item.p, len);
+
+            return refuse_query(call, 400, "query.syntax", name ? name : shown, "isn't properly encoded.");
+        }
+        if (call->query_count == QUERIES_MAX)
+            return refuse_query(call, 400, "query.tooMany", name, "is one too many.");
         call->queries[call->query_count++] = (struct pair){ name, value };
     }
     return 0;
@@ -191,6 +205,45 @@ struct str call_list(struct http_call *call, enum head_field field, struct buf *
         return call->head.field[field];
     MHD_get_connection_values(call->connection, MHD_HEADER_KIND, join, &joining);
     return buf_str(into);
+}
+
+bool http_query_flag(struct http_call *call, const char *name)
+{
+    const char *text = http_query(call, name);
+
+    return text && strcmp(text, "true") == 0;
+}
+
+static bool takes_query(const struct http_route *route, const char *name, bool *flag)
+{
+    struct str rest = str_c(route->query), word;
+
+    while (route->query && str_split(&rest, ' ', &word)) {
+        *flag = word.len > 0 && word.p[word.len - 1] == '?';
+        if (str_eq(str_n(word.p, word.len - *flag), str_c(name)))
+            return true;
+    }
+    return *flag = false;
+}
+
+/* A write that ignored a misspelt dryRun would do what was only asked about. A reader may have parameters against
+ * caches, or of a later version. */
+int call_check_queries(struct http_call *call)
+{
+    bool write = call->method != HTTP_GET, flag;
+
+    for (size_t i = 0; i < call->query_count; i++) {
+        const struct pair *pair = &call->queries[i];
+        bool known = takes_query(call->route, pair->name, &flag);
+
+        if (write && !known)
+            return refuse_query(call, 422, "query.unknown", pair->name, "isn't known here.");
+        if ((write || flag) && find_pair(call->queries, i, pair->name))
+            return refuse_query(call, 422, "query.repeated", pair->name, "may be there only once.");
+        if (flag && strcmp(pair->value, "true") != 0 && strcmp(pair->value, "false") != 0)
+            return refuse_query(call, 422, "query.invalid", pair->name, "must be true or false.");
+    }
+    return 0;
 }
 
 bool http_preconditions(struct http_call *call, const char *etag)

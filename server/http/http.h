@@ -36,7 +36,9 @@ struct http_route {
     size_t body_max;            /* bytes; 0: 1 MiB */
     const char *media;          /* types of body taken, separated by spaces; NULL: JSON and JSON Merge Patch */
     bool limited;               /* also for a token that is limited (http_identity.accounts); the handler looks at the limits */
-    const char *summary, *query, *request, *answer;     /* words for the API's description; not read here */
+    /* Names of the query's parameters, with a space between; "dryRun?" is true or false. A write refuses others. */
+    const char *query;
+    const char *summary, *request, *answer;     /* words for the API's description; not read here */
 };
 
 /* Who calls. */
@@ -55,6 +57,7 @@ enum http_method http_method_of(struct http_call *call);
 const char *http_path(struct http_call *call);                  /* as it came, without the query */
 const char *http_param(struct http_call *call, const char *name);       /* a "{name}" of the route, decoded */
 const char *http_query(struct http_call *call, const char *name);       /* the first of the name, decoded */
+bool http_query_flag(struct http_call *call, const char *name);         /* of a "name?": true only for true */
 const char *http_header(struct http_call *call, const char *name);      /* any case; the first of the name */
 struct str http_body(struct http_call *call);
 const char *http_request_id(struct http_call *call);

@@ -119,7 +119,9 @@ struct http_call *call_new(struct http_server *server, struct listener *listener
 void call_reset(struct http_call *call);        /* for the next request */
 void call_free(struct http_call *call);
 int call_take_params(struct http_call *call, const struct router_hit *hit);     /* -1: badly encoded */
-int call_take_queries(struct http_call *call);  /* -1: badly encoded, or too many */
+/* Each answers and returns -1, or returns 0. */
+int call_take_queries(struct http_call *call);  /* decodes */
+int call_check_queries(struct http_call *call); /* against the route */
 /* All fields of that name as one list (RFC 9110 5.3), in `into` when there are several; .p NULL when absent. */
 struct str call_list(struct http_call *call, enum head_field field, struct buf *into);
 

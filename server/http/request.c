@@ -137,9 +137,7 @@ static int route(struct http_call *call, const char *method_name, const char *pa
     call->route = hit.by_method[method];
     if (call->route && call_take_params(call, &hit) < 0)
         return refuse(call, 400, "path", "The path isn't properly encoded.");
-    if (call->route && call_take_queries(call) < 0)
-        return refuse(call, 400, "query", "The query isn't properly encoded, or has too many parameters.");
-    return 0;
+    return call->route ? call_take_queries(call) : 0;
 }
 
 static bool has_body(const struct http_call *call)
@@ -212,7 +210,7 @@ static int judge(struct http_call *call, const char *method, const char *version
         assets_answer(call, path);
         return -1;
     }
-    if (auth_origin(call) < 0 || auth_caller(call) < 0)
+    if (auth_origin(call) < 0 || auth_caller(call) < 0 || call_check_queries(call) < 0)
         return -1;
     return check_body(call);
 }

@@ -384,9 +384,15 @@ def dry_run():
         is_((api.get(path).etag, api.get(ACCOUNTS + "/other").status), (etag, 404), "nothing was done")
         is_(api.delete(path + "?dryRun=false").status, 204, "dryRun=false does it")
         is_(api.delete(path + "?dryRun=true").status, 404, "nothing to delete")
-        for query in ("dryRun=1", "dryRun=", "dryRun", "dryRun=%00", "dryRun=%zz", "x=1&dryRun=true"):
-            ok(api.put(f"{path}?{query}", {"type": OUT}).status in (200, 400), f"?{query}: looked at or refused")
+        for query, status in (("dryRun=1", 422), ("dryRun=", 422), ("dryRun", 422), ("dryRun=%00", 400), ("dryRun=%zz", 400),
+                              ("x=1&dryRun=true", 422), ("dryrun=true", 422), ("dryRun=false&dryRun=true", 422)):
+            answer = api.put(f"{path}?{query}", {"type": OUT})
+            ok(answer.status == status and answer.json["code"].startswith("query."), f"?{query}: {status}") or diag(repr(answer))
         is_(api.get(path).status, 404, "never done")
+        api.put(path, {"type": OUT})
+        is_(api.delete(path + "?force=yes").status, 422, "force=yes")
+        is_(api.post(path + "/actions/pause?dryRun=true", {}).status, 422, "an action that can't be tried")
+        is_(api.get(path).status, 200, "and it is still there")
 
 
 def rename():

@@ -161,8 +161,8 @@ static const struct http_route routes[] = {
     { HTTP_GET, "/open", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_POST, "/echo", ROLE_NONE, on_echo, 1000, NULL, NULL, NULL, NULL, NULL },
     { HTTP_POST, "/text", ROLE_NONE, on_echo, 0, "text/plain text/csv", NULL, NULL, NULL, NULL },
-    { HTTP_GET, "/items/{name}", ROLE_VIEWER, on_item, 0, NULL, NULL, NULL, NULL, NULL },
-    { HTTP_PUT, "/items/{name}", ROLE_ADMIN, on_put, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/items/{name}", ROLE_VIEWER, on_item, .query = "q sure?" },
+    { HTTP_PUT, "/items/{name}", ROLE_ADMIN, on_put, .query = "new dryRun?" },
     { HTTP_GET, "/items/fixed", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_GET, "/items/{name}/parts/{part}", ROLE_NONE, on_literal, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_GET, "/fail", ROLE_NONE, on_fail, 0, NULL, NULL, NULL, NULL, NULL },
@@ -278,6 +278,34 @@ static void test_routes(void)
     is_str(answer_header(&answer, "Cache-Control"), "no-store", "not kept");
     is_status("GET /fail?internal=1 HTTP/1.1\r\n" HOST "\r\n", 500, "an internal error");
     ok(!strstr(answer.body, "hunter2"), "keeps to itself");
+}
+
+/* Nothing of a write's query is passed over: it might have been a dryRun. */
+static void test_queries(void)
+{
+    static const struct {
+        const char *method, *query;
+        int status;
+        const char *named;              /* in the answer */
+    } rows[] = {
+        { "PUT", "?dryRun=true", 204, "" }, { "PUT", "?dryRun=false&new=1", 204, "" }, { "PUT", "?", 204, "" },
+        { "PUT", "?&&", 204, "" }, { "PUT", "?dryRun=%zz", 400, "dryRun" }, { "PUT", "?dryRun=%00", 400, "dryRun" },
+        { "PUT", "?dryRun=%c3", 400, "dryRun" }, { "PUT", "?dry%Run=true", 400, "dry%Run" },
+        { "PUT", "?dryRun=1", 422, "dryRun" }, { "PUT", "?dryRun=", 422, "dryRun" }, { "PUT", "?dryRun", 422, "dryRun" },
+        { "PUT", "?dryRun=TRUE", 422, "dryRun" }, { "PUT", "?dryrun=true", 422, "dryrun" }, { "PUT", "?x=1&dryRun=true", 422, "x" },
+        { "PUT", "?dryRun=false&dryRun=true", 422, "dryRun" }, { "PUT", "?new=1&new=2", 422, "new" }, { "PUT", "?=1", 422, "" },
+        { "PUT", "?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q&r&s&t&u&v&w&x&dryRun=true", 400, "dryRun" },
+        { "GET", "?x=1&q=2&q=3", 200, "" }, { "GET", "?q=%zz", 400, "q" }, { "GET", "?sure=true", 200, "" },
+        { "GET", "?sure=perhaps", 422, "sure" }, { "POST", "?x=1", 422, "x" },
+    };
+    char request[400];
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(request, sizeof(request), "%s /%s%s HTTP/1.1\r\n" HOST ADMIN "\r\n", rows[i].method,
+                 rows[i].method[1] == 'O' ? "write" : "items/a", rows[i].query);
+        is_status(request, rows[i].status, rows[i].query);
+        ok(strstr(answer.body, rows[i].named) != NULL, "names the parameter");
+    }
 }
 
 static void test_framing(void)
@@ -557,6 +585,7 @@ int main(void)
     port = http_port(server, 0);
     test_basics();
     test_routes();
+    test_queries();
     test_framing();
     test_large_bodies();
     test_caller();
