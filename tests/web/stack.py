@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import servers
@@ -31,7 +32,8 @@ def shown(port):
 
 class Stack:
     def __init__(self):
-        pki = Pki()
+        self.keys = tempfile.TemporaryDirectory(prefix="postern-pki-")
+        pki = Pki(self.keys.name)
         self.root = pki.ca("Browser Test Root")
         self.identities = {"own": pki.leaf(), "other": pki.leaf(), "signed": pki.leaf(issuer=self.root),
                            "expired": pki.leaf(days=(-30, -1))}
@@ -52,6 +54,7 @@ class Stack:
             self.postern.__exit__(*error)
         finally:
             self.site.stop()
+            self.keys.cleanup()
 
     def facts(self):
         return {"url": self.postern.url, "username": "admin", "password": ADMIN_PASSWORD, "user": "plant",
