@@ -355,6 +355,11 @@ void hosts_changed(struct station *station)
 
 /* ---- what if ---- */
 
+const char *hosts_verdict(const struct trust_result *result)
+{
+    return result->verdict == TRUST_YES ? "trusted" : result->verdict == TRUST_EXEMPT ? "exempt" : "refused";
+}
+
 struct impact {
     struct station *station;
     const struct trust_roots *now, *then;
@@ -374,12 +379,12 @@ static void add_impact(struct entry *entry, void *ctx)
     hosts_entry_exemption(host, &exemption);
     trust_decide(impact->now, STORES_BOTH, peer, NULL, &exemption, clock_now(), &before);
     trust_decide(impact->then, STORES_BOTH, peer, NULL, &exemption, clock_now(), &after);
-    if (before.verdict == after.verdict)
+    if (strcmp(hosts_verdict(&before), hosts_verdict(&after)) == 0)
         return;
     json_array_append_new(impact->list, json_pack("{s:s, s:o, s:s, s:s}", "allowedHost", entry->name, "accounts",
                                                   hosts_accounts_of(impact->station, host), "before",
-                                                  trust_verdict_name(before.verdict), "after",
-                                                  trust_verdict_name(after.verdict)));
+                                                  hosts_verdict(&before), "after",
+                                                  hosts_verdict(&after)));
 }
 
 json_t *hosts_impact(struct station *station, const struct trust_ca *cas, size_t count)

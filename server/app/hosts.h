@@ -65,6 +65,8 @@ void hosts_request(struct hosts_request *request);      /* takes `request`, made
 /* Something about trust changed: sessions are not resumed, open connections are judged again, waiting accounts try at once. */
 void hosts_changed(struct station *station);
 
+/* "trusted", "exempt" or "refused": the words of probe and of what-if. Static. */
+const char *hosts_verdict(const struct trust_result *result);
 /* Which accounts and exemptions would be judged otherwise under these user CAs: [{account|allowedHost, before, after}]. */
 json_t *hosts_impact(struct station *station, const struct trust_ca *cas, size_t count);
 

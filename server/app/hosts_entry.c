@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/hosts.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "component/json.h"
@@ -394,16 +395,19 @@ int hosts_entry_reject(struct allowed_host *host, const json_t *document, const 
     return 1;
 }
 
-/* "host:port", the last colon counts; an IPv6 literal has brackets. */
+/* "host:port" as hosts_id() writes it, or no connection would ever find the entry: an IPv6 literal has brackets, a port no zeros in
+ * front. */
 static int split_id(const char *id, char **hostname, int64_t *port)
 {
     const char *colon = strrchr(id, ':');
+    AUTO_FREE char *again = NULL;
 
     if (colon == NULL || colon == id || !str_to_int(str_c(colon + 1), port) || *port < 1 || *port > 65535)
         return -1;
     *hostname = id[0] == '[' && colon[-1] == ']' ? mem_strndup(id + 1, (size_t)(colon - id) - 2)
                                                  : mem_strndup(id, (size_t)(colon - id));
-    return 0;
+    again = hosts_id(*hostname, *port);
+    return strcmp(again, id) == 0 && component_host_ok(*hostname) ? 0 : -1;
 }
 
 static int take_approval(const json_t *document, struct problems *problems)

@@ -141,13 +141,6 @@ static int probe_judge(void *ctx, const struct tls_peer *peer, struct err *err)
     return hosts_judge(probing->probe->station, &subject, peer, &probing->result, err);
 }
 
-static const char *probe_verdict(const struct probing *probing)
-{
-    if (probing->peer && probing->result.verdict == TRUST_YES)
-        return "trusted";
-    return probing->peer && probing->result.verdict == TRUST_EXEMPT ? "exempt" : "refused";
-}
-
 static json_t *probe_answer(const struct probing *probing, bool reached, const struct err *err)
 {
     const char *words[REASON_COUNT];
@@ -161,7 +154,7 @@ static json_t *probe_answer(const struct probing *probing, bool reached, const s
     if (peer)
         tls = json_pack("{s:s, s:s, s:s}", "protocol", tls_version_name(peer->version), "cipher", peer->cipher, "keyExchange",
                         peer->key_exchange);
-    answer = json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:O}", "verdict", probe_verdict(probing), "acceptable",
+    answer = json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:O}", "verdict", probing->peer ? hosts_verdict(&probing->result) : "refused", "acceptable",
                        probing->peer && probing->result.acceptable, "reasons", reasons, "certificate",
                        hosts_certificate_json(peer, 0), "chain", hosts_chain_json(peer), "tls", tls, "steps", probing->steps);
     if (!reached) {
