@@ -94,28 +94,37 @@ static int refuse_guessing(struct http_call *call, int64_t wait)
     return -1;
 }
 
-/* 0 also for a wrong token where none is needed: the caller is nobody then. */
+/* 0 where none is needed: the caller is nobody then. */
+static int refuse_token(struct http_call *call)
+{
+    struct guess *bad = call->server->bad_tokens;
+    int64_t now = clock_mono(), wait = guess_wait(bad, "", call->identity.address, now);
+
+    if (wait == 0)
+        guess_failed(bad, "", call->identity.address, now);
+    if (call->route->role == ROLE_NONE)
+        return 0;
+    if (wait > 0)
+        return refuse_guessing(call, wait);
+    http_add_header(call, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+    http_answer_problem(call, 401, "token", NULL, "The token isn't known, or isn't valid any more.", NULL);
+    return -1;
+}
+
+/* Looked at before anything is counted: one script with an old token must not shut out the good ones of its address,
+ * and those need no lock. */
 static int take_token(struct http_call *call, struct str token)
 {
     struct http_server *server = call->server;
     struct http_identity found = { .role = ROLE_NONE };
-    int64_t now = clock_mono(), wait = guess_wait(server->bad_tokens, "", call->identity.address, now);
-    bool open = call->route->role == ROLE_NONE;
 
-    if (wait > 0)
-        return open ? 0 : refuse_guessing(call, wait);
     if (token.len > 0 && server->options.check_token &&
         server->options.check_token(server->options.ctx, token, &found) == 0) {
         memcpy(found.address, call->identity.address, sizeof(found.address));
         call->identity = found;
         return 0;
     }
-    guess_failed(server->bad_tokens, "", call->identity.address, now);
-    if (open)
-        return 0;
-    http_add_header(call, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
-    http_answer_problem(call, 401, "token", NULL, "The token isn't known, or isn't valid any more.", NULL);
-    return -1;
+    return refuse_token(call);
 }
 
 /* A write with a cookie must prove that its page could read our answers. */
