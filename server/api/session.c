@@ -18,22 +18,19 @@
 
 /* ---- guessing ---- */
 
-/* One for the process, made anew when its settings change. */
+/* One for the process. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct guess *guesses;
-static int64_t guesses_free, guesses_longest;
 
 static struct guess *guesses_locked(struct station *station)
 {
     AUTO(entry) entry = registry_get(station->services, user_service_type.name);
     const struct user_service *service = entry->component;
 
-    if (guesses && guesses_free == service->failures_before_lockout && guesses_longest == service->lockout)
-        return guesses;
-    guess_free(guesses);
-    guesses_free = service->failures_before_lockout;
-    guesses_longest = service->lockout;
-    guesses = guess_new((int)guesses_free, SECONDS(guesses_longest));
+    if (guesses == NULL)
+        guesses = guess_new((int)service->failures_before_lockout, SECONDS(service->lockout));
+    else
+        guess_set(guesses, (int)service->failures_before_lockout, SECONDS(service->lockout));
     return guesses;
 }
 

@@ -29,6 +29,7 @@ static const struct {
     { ERR_NOT_FOUND, 404, "notFound" }, { ERR_EXISTS, 409, "exists" }, { ERR_CONFLICT, 409, "conflict" },
     { ERR_PRECONDITION, 412, "precondition" }, { ERR_TOO_LARGE, 413, "tooLarge" },
     { ERR_MEDIA_TYPE, 415, "mediaType" }, { ERR_INVALID, 422, "invalid" }, { ERR_RATE, 429, "rate" },
+    { ERR_ASK, 409, "ask" }, { ERR_REFUSED, 502, "refused" }, { ERR_TEMPORARY, 503, "temporary" },
     { ERR_FULL, 503, "full" }, { ERR_STOPPED, 503, "stopped" }, { ERR_STORAGE, 507, "storage" },
 };
 

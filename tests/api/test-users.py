@@ -13,6 +13,7 @@ from postern import ADMIN_PASSWORD, Postern
 from tap import diag, is_, main, ok
 
 SESSION, PASSWORD, USERS, TOKENS = "/api/v1/session", "/api/v1/session/password", "/api/v1/users", "/api/v1/tokens"
+USER_SERVICE = "/api/v1/services/UserService"
 GOOD = "correct horse battery"
 OTHER = "another fine password"
 
@@ -76,6 +77,31 @@ def guessing():
         while (answer := try_login(postern, "admin", ADMIN_PASSWORD)).status == 429 and time.monotonic() < deadline:
             time.sleep(0.2)
         is_(answer.status, 200, "after the wait the right password opens")
+
+
+def guessing_around():
+    with Postern() as postern:
+        api = postern.api
+        is_(api.patch(USER_SERVICE, {"failuresBeforeLockout": 3, "lockout": 2}).status, 200, "settings")
+        statuses = [try_login(postern, f"user{i}", "wrong").status for i in range(13)]
+        is_((set(statuses[:12]), try_login(postern, "one-more", "wrong").status), ({401}, 429), "one address that tries many names is slowed")
+        is_(api.get(USERS).status, 200, "a good token from there is not")
+        for _ in range(15):
+            bearer(postern, "pst_0123456789abcdef_" + "x" * 43).get(USERS)
+        is_(bearer(postern, "wrong").get(USERS).status, 429, "wrong tokens have to wait")
+        is_(api.get(USERS).status, 200, "good ones from the same address do not")
+        time.sleep(2.1)
+        postern.login()
+        for i in range(20):
+            try_login(postern, "admin" if i < 2 else f"other{i}", "wrong")
+        postern.login()
+        ok(True, "where somebody logged in before, others' guessing is no obstacle")
+        for _ in range(4):
+            try_login(postern, "admin", "wrong")
+        is_(try_login(postern, "admin", ADMIN_PASSWORD).status, 429, "one's own is")
+        time.sleep(2.1)
+        is_(api.patch(USER_SERVICE, {"failuresBeforeLockout": 100}).status, 200, "more patience, at once")
+        is_([try_login(postern, "admin", "wrong").status for _ in range(3)], [401] * 3, "is what everybody gets")
 
 
 def time_of(call, times=5):
@@ -283,6 +309,7 @@ def held_up():
     with Postern() as postern:
         api = postern.api
         connections = []
+        is_(api.patch(USER_SERVICE, {"failuresBeforeLockout": 50}).status, 200, "many at once from one address")
         body = b'{"username":"admin","password":"no"}'
         for i in range(40):
             connection = http.client.HTTPConnection("127.0.0.1", postern.port, timeout=60)
@@ -294,4 +321,4 @@ def held_up():
         is_(statuses, {401}, "and every one of them is answered")
 
 
-main(sessions, guessing, passwords, users, tokens, one_time_password, audit, held_up)
+main(sessions, guessing, guessing_around, passwords, users, tokens, one_time_password, audit, held_up)

@@ -61,6 +61,7 @@ static void test_guess(void)
     is_int(guess_wait(guess, "anna", "192.0.2.1", 14000), 1000, "time passes");
     is_int(guess_wait(guess, "anna", "192.0.2.1", 15000), 0, "until it is over");
     is_int(guess_wait(guess, "anna", "192.0.2.2", 5000), 0, "not from elsewhere");
+    is_int(guess_wait(guess, "bob", "192.0.2.1", 5000), 0, "nor another from here");
     is_int(guess_wait(guess, "", "192.0.2.1", 5000), 0, "not for another");
     guess_failed(guess, "anna", "192.0.2.1", 5000 + SECONDS(4000));
     is_int(guess_wait(guess, "anna", "192.0.2.1", 5000 + SECONDS(4000)), 0, "an hour later it begins anew");
@@ -72,9 +73,71 @@ static void test_guess(void)
         snprintf(user, sizeof(user), "u%d", i);
         guess_failed(guess, user, "192.0.2.1", 0);
     }
-    ok(guess_wait(guess, "first", "192.0.2.1", 0) > 0, "4096 are remembered");
+    is_int(guess_wait(guess, "first", "192.0.2.1", 0), 10000, "4096 are remembered");
+    guess_failed(guess, "one more", "192.0.2.9", 0);
+    is_int(guess_wait(guess, "first", "192.0.2.2", 0), 0, "the oldest gives way to the next");
+}
+
+/* One address tries many users; many addresses try one user. */
+static void test_guess_around(void)
+{
+    AUTO(guess) guess = guess_new(5, SECONDS(900));
+    char name[64];
+
+    for (int i = 0; i < 5 * GUESS_ADDRESS_FACTOR; i++) {
+        snprintf(name, sizeof(name), "user%d", i);
+        guess_failed(guess, name, "192.0.2.1", 0);
+    }
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), 0, "twenty users from one address");
     guess_failed(guess, "one more", "192.0.2.1", 0);
-    is_int(guess_wait(guess, "first", "192.0.2.1", 0), 0, "the oldest gives way to the next");
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), 1000, "one more slows the address");
+    is_int(guess_wait(guess, "anna", "192.0.2.2", 0), 0, "and no other");
+    is_int(guess_wait(guess, "", "192.0.2.1", 0), 0, "nor what has no user");
+    for (int i = 0; i < 100; i++)
+        guess_failed(guess, "many", "192.0.2.1", 0);
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), GUESS_ADDRESS_LONGEST, "for five minutes at most");
+    for (int i = 0; i < 5 * GUESS_ADDRESS_FACTOR + 2; i++) {
+        snprintf(name, sizeof(name), "2001:db8::%x", i);
+        guess_failed(guess, i % 2 ? "carl" : "dora", name, 0);
+    }
+    is_int(guess_wait(guess, "anna", "2001:db8::1:2:3:4", 0), 2000, "an IPv6 network is one address");
+    is_int(guess_wait(guess, "anna", "2001:db8:0:1::1", 0), 0, "and its neighbour another");
+
+    guess_succeeded(guess, "admin", "198.51.100.1");
+    for (int i = 0; i < 5 * GUESS_USER_FACTOR; i++) {
+        snprintf(name, sizeof(name), "203.0.113.%d", i);
+        guess_failed(guess, "admin", name, 0);
+    }
+    is_int(guess_wait(guess, "admin", "192.0.2.3", 0), 0, "fifty addresses at one user");
+    for (int i = 0; i < 20; i++)
+        guess_failed(guess, "admin", "203.0.113.99", 0);
+    is_int(guess_wait(guess, "admin", "192.0.2.3", 0), GUESS_USER_LONGEST, "more lock the user, not for long");
+    is_int(guess_wait(guess, "admin", "198.51.100.1", 0), 0, "and not where the right one came from before");
+    is_int(guess_wait(guess, "anna", "198.51.100.1", 0), 0, "nor anybody else");
+}
+
+/* Every log-in is counted before it is checked; those that were right must leave nothing. */
+static void test_guess_slips(void)
+{
+    AUTO(guess) guess = guess_new(3, SECONDS(900));
+    bool free = true;
+
+    for (int i = 0; i < 200; i++) {
+        free = free && guess_wait(guess, i % 2 ? "anna" : "bob", "192.0.2.1", 0) == 0;
+        guess_failed(guess, i % 2 ? "anna" : "bob", "192.0.2.1", 0);
+        if (i % 4 > 1)
+            guess_succeeded(guess, i % 2 ? "anna" : "bob", "192.0.2.1");
+    }
+    ok(free, "slips that end well are taken back");
+    for (int i = 0; i < 4; i++)
+        guess_failed(guess, "anna", "192.0.2.1", 0);
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), 1000, "a locked pair");
+    guess_set(guess, 3, 500);
+    guess_failed(guess, "anna", "192.0.2.1", 0);
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), 500, "new settings hold for what is counted already");
+    guess_set(guess, 10, SECONDS(900));
+    guess_failed(guess, "anna", "192.0.2.1", 0);
+    is_int(guess_wait(guess, "anna", "192.0.2.1", 0), 0, "both of them");
 }
 
 static void test_quality(void)
@@ -209,13 +272,18 @@ static void test_listen(void)
     ok(http_is_loopback("127.9.9.9") && http_is_loopback("::1") && http_is_loopback("::ffff:127.0.0.1"), "loopback");
     ok(!http_is_loopback("10.0.0.1") && !http_is_loopback("::") && !http_is_loopback("127.evil"), "not loopback");
     is_int(http_status_of(ERR_INVALID), 422, "a status");
-    is_int(http_status_of(ERR_REFUSED), 500, "what isn't the caller's fault is ours");
+    is_int(http_status_of(ERR_TEMPORARY), 503, "later");
+    is_int(http_status_of(ERR_REFUSED), 502, "another server's no");
+    is_int(http_status_of(ERR_ASK), 409, "a person is asked first");
+    is_int(http_status_of(ERR_INTERNAL), 500, "what isn't the caller's fault is ours");
 }
 
 int main(void)
 {
     test_etag();
     test_guess();
+    test_guess_around();
+    test_guess_slips();
     test_quality();
     test_cookie();
     test_head();
