@@ -14,9 +14,12 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "component/json.h"
+#include "jobs/jobs.h"
 #include "model/account.h"
 #include "store/store.h"
 #include "tls/client.h"
+
+#define RETRY_AGAIN_MS 500
 
 struct hosts {
     struct trust *trust;
@@ -116,16 +119,33 @@ static void change_free(struct change *change)
 struct sighting {
     const struct hosts_subject *subject;
     const struct tls_peer *peer;
-    const struct trust_result *result;
+    const struct entry *known;          /* judged with this; NULL: without any */
+    struct trust_result *result;
     struct change change;
-    char *id;
 };
 
+static void decide(struct station *station, const struct hosts_subject *subject, const struct entry *known,
+                   const struct tls_peer *peer, struct trust_result *result)
+{
+    AUTO(trust_roots) roots = trust_roots(station->hosts->trust, subject->stores);
+    struct trust_exemption exemption;
+
+    if (known)
+        hosts_entry_exemption(known->component, &exemption);
+    trust_decide(roots, subject->stores, peer, subject->verify_name, known ? &exemption : NULL, clock_now(), result);
+}
+
+/* A person may have decided since the look: what was judged before that must not undo it. */
 static int note_sighting(struct allowed_host **host, void *ctx, struct err *err)
 {
     struct sighting *sighting = ctx;
+    const struct entry *now = sighting->change.before;
 
     (void)err;
+    if (now != sighting->known)
+        decide(sighting->change.station, sighting->subject, now, sighting->peer, sighting->result);
+    if (now == NULL && sighting->result->verdict == TRUST_YES)
+        return 0;
     if (*host == NULL) {
         *host = component_new(&allowed_host_type);
         hosts_entry_name(*host, sighting->subject->hostname, sighting->subject->port);
@@ -151,10 +171,10 @@ static int note_run(struct store_tx *tx, void *ctx, struct err *err)
 
 /* The challenge is on the disk, and visible, before the attempt ends. */
 static void note(struct station *station, const char *id, const struct hosts_subject *subject, const struct tls_peer *peer,
-                 const struct trust_result *result)
+                 const struct entry *known, struct trust_result *result)
 {
-    struct sighting sighting = { subject, peer, result, { .station = station, .id = id, .apply = note_sighting,
-                                 .actor = { "postern", NULL } }, NULL };
+    struct sighting sighting = { subject, peer, known, result, { .station = station, .id = id, .apply = note_sighting,
+                                 .actor = { "postern", NULL } } };
     struct err err;
 
     sighting.change.ctx = &sighting;
@@ -163,17 +183,6 @@ static void note(struct station *station, const char *id, const struct hosts_sub
     else
         noted(&sighting, NULL);
     change_free(&sighting.change);
-}
-
-static void decide(struct station *station, const struct hosts_subject *subject, const struct entry *known,
-                   const struct tls_peer *peer, struct trust_result *result)
-{
-    AUTO(trust_roots) roots = trust_roots(station->hosts->trust, subject->stores);
-    struct trust_exemption exemption;
-
-    if (known)
-        hosts_entry_exemption(known->component, &exemption);
-    trust_decide(roots, subject->stores, peer, subject->verify_name, known ? &exemption : NULL, clock_now(), result);
 }
 
 static int refuse(const struct hosts_subject *subject, const struct trust_result *result, struct err *err)
@@ -196,7 +205,8 @@ int hosts_judge(struct station *station, const struct hosts_subject *subject, co
     decide(station, subject, known, peer, result);
     good = result->verdict == TRUST_YES || result->verdict == TRUST_EXEMPT;
     if (subject->record && (!good || (known && hosts_entry_is_news(known->component, result, clock_now()))))
-        note(station, id, subject, peer, result);
+        note(station, id, subject, peer, known, result);
+    good = result->verdict == TRUST_YES || result->verdict == TRUST_EXEMPT;
     return good ? 0 : refuse(subject, result, err);
 }
 
@@ -346,11 +356,21 @@ static void retry_waiting(struct entry *entry, void *ctx)
         verify_in_background(station, entry);
 }
 
+static void retry_again(void *ctx)
+{
+    struct station *station = ctx;
+
+    if (!atomic_load(&station->stopping))
+        registry_each(station->accounts, retry_waiting, station);
+}
+
+/* Twice: an attempt that was judged just before the change tells its account only now. */
 void hosts_changed(struct station *station)
 {
     tls_client_forget_sessions();
     connect_recheck(station);
     registry_each(station->accounts, retry_waiting, station);
+    jobs_at(station->jobs, clock_mono() + RETRY_AGAIN_MS, retry_again, station);
 }
 
 /* ---- what if ---- */
