@@ -276,8 +276,7 @@ static void answer_probe(struct probe *probe)
     api_answer_json(probe->ctx, 200, json_incref(probe->answer));
 }
 
-static const char *const probe_members[] = { "hostname", "port", "transport", "useSsl", "useStartTls", "verifyName",
-                                             "tlsMinProtocol", NULL };
+#define PROBE_MEMBERS "hostname port transport useSsl useStartTls verifyName tlsMinProtocol"
 
 /* The account that these settings would be; its property tables do the checking. */
 static struct entry *probe_settings(struct http_call *call, const json_t *document, struct problems *problems)
@@ -285,19 +284,15 @@ static struct entry *probe_settings(struct http_call *call, const json_t *docume
     const char *transport = json_string_value(json_object_get(document, "transport"));
     const struct component_type *type = transport && strcmp(transport, "smtp") != 0 ? &incoming_account_type : &outgoing_account_type;
     json_t *settings = json_object();
-    const char *name;
-    json_t *value;
     struct account *account;
+    struct str rest = STR(PROBE_MEMBERS), word;
 
-    json_object_foreach((json_t *)document, name, value) {
-        const char *const *at = probe_members;
+    api_check_members(document, PROBE_MEMBERS, problems);
+    while (str_split(&rest, ' ', &word)) {
+        AUTO_FREE char *name = str_dup(word);
 
-        while (*at && strcmp(*at, name) != 0)
-            at++;
-        if (*at)
-            json_object_set(settings, name, value);
-        else
-            problems_add(problems, "", "property.unknown", "\"%.64s\" is not known here.", name);
+        if (json_object_get(document, name))
+            json_object_set(settings, name, json_object_get(document, name));
     }
     account = component_replace(type, NULL, settings, problems);
     account_follow_port(type, NULL, account, json_object_get(settings, "port") != NULL);

@@ -129,5 +129,6 @@ char *prop_title(const char *name);                 /* "useStartTls" -> "Use Sta
 
 /* 1 to 64 of A-Z a-z 0-9 _ - . and not starting with a dot. */
 bool component_name_ok(struct str name);
+bool component_host_ok(const char *text);       /* a DNS name or an IP literal by its syntax, or "" */
 
 #endif

@@ -82,7 +82,7 @@ static bool ip_literal(const char *text)
 }
 
 /* Syntax only (RFC 1123 2.1, 253 bytes, labels of 63); whether an IDN can be looked up is net/'s to say. */
-static bool host_ok(const char *text)
+bool component_host_ok(const char *text)
 {
     struct str rest = str_c(text), label;
 
@@ -138,7 +138,7 @@ static const char *string_fault(const struct prop *prop, struct str text)
         if ((c < 0x20 || c == 0x7f) && !(prop->type == PROP_TEXT && (c == '\n' || c == '\t' || c == '\r')))
             return "must not contain control characters or line breaks";
     }
-    if (prop->type == PROP_HOST && !host_ok(text.p))
+    if (prop->type == PROP_HOST && !component_host_ok(text.p))
         return "must be a DNS name or an IP address, without a scheme, port or path";
     if (prop->type == PROP_MAILBOX && !mailbox_ok(text.p))
         return "must be an address such as plant@example.com or Plant <plant@example.com>";

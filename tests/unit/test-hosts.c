@@ -360,7 +360,9 @@ static void test_wrong(struct trust *trust)
 static void test_conflicts(struct trust *trust)
 {
     static const char *const ids[] = { "", "mail.example.com", ":465", "mail.example.com:", "mail.example.com:0", "mail.example.com:65536",
-                                       "mail.example.com:x", "mail.example.com:-1" };
+                                       "mail.example.com:x", "mail.example.com:-1",
+                                       "mail.example.com:0465", "2001:db8::1:465", "[]:465", "[mail.example.com]:465", "a b:465",
+                                       "a/b:465", "-a:465" };
     struct allowed_host *host = entry();
     AUTO_PROBLEMS(problems);
     struct err err;
