@@ -8,11 +8,14 @@
         catcher.answers["RCPT b@example.com"] = "550 5.1.1 No such user"
         catcher.answers["."] = "CLOSE"              # also for the others; the message is kept: its answer is lost
         catcher.hold()                              # messages are not answered until release()
+
+With an identity (pki.py) it speaks TLS from the first byte, or after STARTTLS; catcher.identity may be changed at any time.
 """
 
 import collections
 import re
 import socket
+import ssl
 import threading
 import time
 
@@ -21,8 +24,10 @@ PATIENCE = 30
 
 
 class Catcher:
-    def __init__(self, capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000")):
+    def __init__(self, identity=None, starttls=False, capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000")):
         self.capabilities = capabilities
+        self.identity, self.starttls = identity, starttls
+        self.handshakes = 0
         self.taken = []
         self.sessions = 0
         self.commands = []
@@ -75,12 +80,23 @@ class Catcher:
             threading.Thread(target=self.guarded, args=(connection, self.sessions), daemon=True).start()
 
     def guarded(self, connection, number):
-        with connection:
-            connection.settimeout(PATIENCE)
-            try:
-                self.serve(connection, number)
-            except (OSError, EOFError):
-                pass
+        connection.settimeout(PATIENCE)
+        try:
+            if self.identity and not self.starttls:
+                connection = self.secure(connection)
+            self.serve(connection, number)
+        except (OSError, EOFError):
+            pass
+        finally:
+            connection.close()
+
+    def secure(self, connection):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("DEFAULT@SECLEVEL=0")       # a weak certificate is for the client to refuse
+        context.load_cert_chain(self.identity.chain, self.identity.key)
+        connection = context.wrap_socket(connection, server_side=True)
+        self.handshakes += 1
+        return connection
 
     def serve(self, connection, number):
         stream = connection.makefile("rb")
@@ -106,8 +122,14 @@ class Catcher:
             word = line.split(" ")[0].upper()
             address = re.search(r"<(.*)>", line)
             if word == "EHLO":
-                say(word, "\n".join(f"250-{one}" for one in ("catcher.example.test", *self.capabilities[:-1])) +
-                    f"\n250 {self.capabilities[-1]}")
+                offered = ["catcher.example.test", *self.capabilities]
+                if self.starttls and not isinstance(connection, ssl.SSLSocket):
+                    offered.append("STARTTLS")
+                say(word, "\n".join(f"250-{one}" for one in offered[:-1]) + f"\n250 {offered[-1]}")
+            elif word == "STARTTLS":
+                if say(word, "220 2.0.0 Go ahead") == "2":
+                    connection = self.secure(connection)
+                    stream = connection.makefile("rb")
             elif word == "MAIL":
                 sender, recipients = address.group(1), []
                 say(word, "250 2.1.0 Ok", sender)

@@ -87,7 +87,10 @@ class Api:
         if self.keep:
             self.connection = connection
         try:
-            connection.request(method, path, body=body, headers=sent)
+            try:
+                connection.request(method, path, body=body, headers=sent)
+            except (BrokenPipeError, ConnectionResetError):
+                pass        # refused before all of the body was sent: the answer is there
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
         except BaseException:
