@@ -161,12 +161,13 @@ static json_t *document(void)
         json_object_del(schema, "$schema");
         json_object_set_new(schemas, (*type)->name, schema);
     }
-    return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
+    return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
                      "openapi", "3.1.0", "info", "title", "Postern", "version", "1", "description",
                      "Mail accounts, their messages and their certificates.", "license", "name", "Apache-2.0", "identifier",
                      "Apache-2.0", "servers", "url", "/", "paths", paths(), "components", "schemas", schemas, "securitySchemes",
                      "token", "type", "http", "scheme", "bearer", "session", "type", "apiKey", "in", "cookie", "name",
-                     "postern_session", "security", "token", "session");
+                     "postern_session_8025", "description",
+                     "Named for the port of the server; over HTTPS with __Host- before it.", "security", "token", "session");
 }
 
 static struct bytes *text;

@@ -143,7 +143,7 @@ static int check_csrf(struct http_call *call)
 
 static int take_cookie(struct http_call *call)
 {
-    struct str token = head_cookie(call->head.field[HEAD_COOKIE], STR(SESSION_COOKIE));
+    struct str token = head_cookie(call->head.field[HEAD_COOKIE], str_c(call->listener->cookie));
 
     if (token.p == NULL || token.len != SESSION_TOKEN_LEN ||
         !sessions_find(call->server->sessions, token, &call->identity, call->csrf))

@@ -109,7 +109,8 @@ void http_answer_stream(struct http_call *call, const char *ctype, const struct 
 void http_stream_wake(struct http_wake *wake);                  /* from any thread, as often as you like */
 void http_wake_free(struct http_wake *wake);                    /* NULL is fine */
 
-/* Sessions of people: a cookie, kept in memory only. */
+/* Sessions of people, kept in memory only. The cookie is postern_session_<port>, over TLS with __Host- before it (RFC 6265bis
+ * 4.1.3): two servers on one host don't log each other's people out. */
 /* 0 and a Set-Cookie on the answer; -1 without random numbers. At most 1,000: the one idle longest gives way. */
 int http_session_new(struct http_call *call, const struct http_identity *identity, char csrf[44]);
 const char *http_session_csrf(struct http_call *call);          /* NULL without a session */

@@ -19,7 +19,7 @@
 #define BODY_DRAIN (64 << 10)       /* a refused body up to this is read, so that the connection lives on */
 #define EXTRA_MAX (16 << 10)        /* headers a handler adds */
 #define SESSION_TOKEN_LEN 43
-#define SESSION_COOKIE "postern_session"
+#define COOKIE_NAME_MAX 40
 #define PHASE_LONGEST SECONDS(60)   /* for a head, a body, or a handshake */
 #define BODY_SLOWEST 64             /* bytes a millisecond; a body may take longer by that */
 
@@ -79,6 +79,7 @@ struct listener {
     char address[64];
     uint16_t port;
     bool tls, wildcard;
+    char cookie[COOKIE_NAME_MAX];       /* of sessions: browsers keep cookies by host, whatever the port */
     struct http_server *server;
 };
 

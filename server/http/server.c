@@ -153,6 +153,7 @@ static int open_listener(struct http_server *server, struct listener *listener, 
     listener->wildcard = strcmp(listener->address, "0.0.0.0") == 0 || strcmp(listener->address, "::") == 0;
     if ((fd = listen_open(listener->address, &listener->port, err)) < 0)
         return -1;
+    snprintf(listener->cookie, sizeof(listener->cookie), "%spostern_session_%u", listener->tls ? "__Host-" : "", listener->port);
     listener->daemon = start_daemon(listener, from, fd);
     if (listener->daemon)
         return 0;

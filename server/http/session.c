@@ -160,7 +160,7 @@ static void set_cookie(struct http_call *call, const char *token, const char *mo
 {
     char cookie[160];
 
-    snprintf(cookie, sizeof(cookie), SESSION_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s", token,
+    snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; HttpOnly; SameSite=Strict%s%s", call->listener->cookie, token,
              http_is_tls(call) ? "; Secure" : "", more);
     http_add_header(call, "Set-Cookie", cookie);
     mem_wipe(cookie, sizeof(cookie));

@@ -64,7 +64,7 @@ static void try_value(struct str value)
 {
     char type[64];
     int quality = head_quality(value, STR("gzip"));
-    struct str cookie = head_cookie(value, STR("postern_session"));
+    struct str cookie = head_cookie(value, STR("postern_session_8025"));
 
     must(quality >= 0 && quality <= 1000);
     must(cookie.p == NULL || (cookie.p >= value.p && cookie.p + cookie.len <= value.p + value.len));

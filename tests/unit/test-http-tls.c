@@ -90,12 +90,14 @@ static void test_talk(void)
                                "Content-Length: 5\r\n\r\nhello";
     static const char login[] = "POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\n\r\n";
     static const char foreign[] = "POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n";
-    char got[8192];
+    char got[8192], cookie[80];
 
     is_int(talk("NORMAL", late, 100, got, sizeof(got)), 0, "a hundred late answers over one session");
     ok(strstr(got, "HTTP/1.1 200") && strstr(got, "hello"), "the last of them");
     is_int(talk("NORMAL:-VERS-ALL:+VERS-TLS1.2", login, 1, got, sizeof(got)), 0, "TLS 1.2");
     ok(strstr(got, "HTTP/1.1 204") && strstr(got, "SameSite=Strict; Secure"), "a cookie for TLS only");
+    snprintf(cookie, sizeof(cookie), "Set-Cookie: __Host-postern_session_%u=", port);
+    ok(strstr(got, cookie) && strstr(got, "; Path=/;") && !strstr(got, "Domain"), "and for this host and port only");
     is_int(talk("NORMAL", foreign, 1, got, sizeof(got)), 0, "a page without TLS");
     ok(strstr(got, "HTTP/1.1 403") != NULL, "may not write");
     ok(talk("LEGACY:-VERS-ALL:+VERS-TLS1.1", login, 1, got, sizeof(got)) < 0, "no TLS 1.1");

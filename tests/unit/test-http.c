@@ -403,6 +403,8 @@ static void test_sessions(void)
     is_status("POST /login HTTP/1.1\r\n" HOST "\r\n", 201, "log in");
     set = answer_header(&answer, "Set-Cookie");
     ok(set && strstr(set, "; HttpOnly; SameSite=Strict") && !strstr(set, "Secure"), "a cookie");
+    snprintf(request, sizeof(request), "postern_session_%u=", port);
+    ok(set && strncmp(set, request, strlen(request)) == 0, "named for the port");
     sscanf(set ? set : "", "%90[^;]", cookie);
     snprintf(csrf, sizeof(csrf), "%.50s", answer.body);
     is_int((long long)strlen(csrf), 43, "a CSRF token");
