@@ -5,6 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A name that was cut to a length may end in half a character, and JSON takes no such text. */
+static char *mended(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p;) {
+        int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc0 ? 1 : 0, have = 0;
+
+        while (have < more && (p[1 + have] & 0xc0) == 0x80)
+            have++;
+        if (have < more || (*p >= 0x80 && *p < 0xc0))
+            *p = '?';
+        p += have == more ? 1 + more : 1;
+    }
+    return text;
+}
+
 void problems_add(struct problems *problems, const char *pointer, const char *code, const char *fmt, ...)
 {
     struct problem *problem;
@@ -19,7 +34,7 @@ void problems_add(struct problems *problems, const char *pointer, const char *co
     va_end(args);
     problems->items = mem_resize(problems->items, problems->count * sizeof(*problems->items));
     problem = &problems->items[problems->count - 1];
-    *problem = (struct problem){ mem_strdup(pointer), mem_strdup(code), detail };
+    *problem = (struct problem){ mended(mem_strdup(pointer)), mem_strdup(code), mended(detail) };
 }
 
 static size_t kept(const struct problems *problems)
