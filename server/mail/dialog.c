@@ -382,6 +382,21 @@ int dialog_line(struct dialog *d, const char *step, size_t max, int64_t deadline
     return connection_failed(d, step, &why, err);
 }
 
+int dialog_read(struct dialog *d, const char *step, char *into, size_t size, int64_t deadline,
+                struct str *bytes, struct err *err)
+{
+    struct err why = { 0 };
+    ssize_t n = dialog_is_broken(d) ? 0 : net_conn_read(d->conn, into, size, deadline, &why);
+
+    if (n > 0) {
+        *bytes = str_n(into, (size_t)n);
+        return 0;
+    }
+    if (n == 0)
+        err_id(&why, ERR_TEMPORARY, "connect.closed", NULL, "closed");
+    return connection_failed(d, step, &why, err);
+}
+
 /* Under TLS whatever is readable counts as "not quiet": an alert looks no different from an answer from
  * outside. */
 bool dialog_is_quiet(struct dialog *d)

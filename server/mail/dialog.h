@@ -48,6 +48,9 @@ int64_t dialog_deadline(const struct dialog *dialog); /* for a step that begins 
 /* One line without its line break, valid until the next. The end of the connection is an error. */
 int dialog_line(struct dialog *dialog, const char *step, size_t max, int64_t deadline, struct str *line,
                 struct err *err);
+/* Up to `size` bytes as they are, for a literal; `bytes` are those in `into`, one at least. */
+int dialog_read(struct dialog *dialog, const char *step, char *into, size_t size, int64_t deadline,
+                struct str *bytes, struct err *err);
 /* Nothing was said since the last answer and the connection stands, as far as can be seen without asking. */
 bool dialog_is_quiet(struct dialog *dialog);
 /* An error of the connection was reported; it is of no more use. */

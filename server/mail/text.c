@@ -33,3 +33,15 @@ char *text_clean(struct str from, char *into, size_t size)
     into[used] = '\0';
     return into;
 }
+
+void text_append(char *list, size_t size, struct str word)
+{
+    size_t used = strlen(list);
+
+    if (word.len == 0 || used + word.len + 2 > size || !str_is_utf8(word) || str_has_control(word))
+        return;
+    if (used)
+        list[used++] = ' ';
+    memcpy(list + used, word.p, word.len);
+    list[used + word.len] = '\0';
+}

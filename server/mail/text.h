@@ -11,4 +11,7 @@
  * at a character. Returns `into`, which is NUL-terminated. */
 char *text_clean(struct str from, char *into, size_t size);
 
+/* Adds a word to a list separated by spaces; one that isn't fit to be shown, or doesn't fit, is left out. */
+void text_append(char *list, size_t size, struct str word);
+
 #endif
