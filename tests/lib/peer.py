@@ -259,7 +259,8 @@ class Wire:
                 self.conversation.problems = [problem for problem in self.conversation.problems
                                               if "was silent for 2 s" not in problem]
         # A TLS socket would say goodbye first; a server that breaks doesn't.
-        socket.socket(fileno=self.sock.detach()).close()
+        if self.sock.fileno() >= 0:     # a handshake that failed may have closed it
+            socket.socket(fileno=self.sock.detach()).close()
 
 
 class Peer:
