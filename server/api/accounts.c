@@ -92,7 +92,7 @@ static bool is_wanted(const struct entry *entry, void *ctx)
     if (wanted->state < 0)
         return true;
     live = live_get(api_station(wanted->call)->lives, entry->name);
-    return (int)live->state == wanted->state;
+    return (int)live_state(live) == wanted->state;
 }
 
 static int read_filters(struct http_call *call, struct wanted *wanted)
@@ -239,6 +239,8 @@ static void answer_all(struct outbox_all *all, const struct err *err)
 
     if (err)
         http_answer_err(call, err);
+    else if (all->what == OUTBOX_PAUSE || all->what == OUTBOX_RESUME)
+        api_answer_json(call, 200, json_pack("{s:b}", "paused", all->what == OUTBOX_PAUSE));
     else
         api_answer_json(call, 200, json_pack("{s:I}", "changed", (json_int_t)all->changed));
 }
@@ -271,21 +273,14 @@ static void act_reset_sent(struct http_call *call, struct entry *entry)
     start_all(call, entry, OUTBOX_RESET_SENT);
 }
 
-static void pause(struct http_call *call, struct entry *entry, bool paused)
-{
-    sender_pause(api_station(call), entry->name, paused);
-    api_audit(call, paused ? "pause" : "resume", entry->type->name, entry->name);
-    api_answer_json(call, 200, json_pack("{s:b}", "paused", paused));
-}
-
 static void act_pause(struct http_call *call, struct entry *entry)
 {
-    pause(call, entry, true);
+    start_all(call, entry, OUTBOX_PAUSE);
 }
 
 static void act_resume(struct http_call *call, struct entry *entry)
 {
-    pause(call, entry, false);
+    start_all(call, entry, OUTBOX_RESUME);
 }
 
 static void act_send_test(struct http_call *call, struct entry *entry)
@@ -306,6 +301,7 @@ static void act_rename(struct http_call *call, struct entry *entry)
     json_t *document;
     const char *name;
 
+    (void)entry;                        /* another write may free it before ours runs */
     if (api_json_body(call, &document) < 0)
         return;
     name = json_string_value(json_object_get(document, "name"));
@@ -320,7 +316,7 @@ static void act_rename(struct http_call *call, struct entry *entry)
         json_decref(document);
         return;
     }
-    request = api_config_request(call, CONFIG_RENAME, api_station(call)->accounts, entry->name, document);
+    request = api_config_request(call, CONFIG_RENAME, api_station(call)->accounts, http_param(call, "name"), document);
     request->new_name = name;
     config_write(api_station(call), request);
 }
@@ -440,6 +436,7 @@ const struct http_route account_routes[] = {
     { HTTP_GET, "/api/v1/accounts/{name}/transcript", ROLE_OPERATOR, account_transcript, .limited = true,
       .summary = "Read the protocol transcript kept by debug", .answer = "Transcript" },
     { HTTP_POST, "/api/v1/accounts/{name}/actions/{action}", ROLE_OPERATOR, account_action, .limited = true,
-      .summary = "Run an action", .query = "dryRun?", .request = "ActionParameters?", .answer = "ActionResult" },
+      .summary = "Run an action", .query = "dryRun?", .request = "ActionParameters?",
+      .answer = "200 ActionResult, 202 Accepted" },
     { 0 }
 };

@@ -50,8 +50,9 @@ static void account_metrics(struct entry *entry, void *ctx)
     struct gathering *gathering = ctx;
     AUTO(live) live = live_get(gathering->station->lives, entry->name);
 
-    gathering->states[live->state]++;
-    buf_addf(gathering->text, "postern_account_queue_size{account=\"%s\"} %lld\n", entry->name, (long long)live->queue_size);
+    gathering->states[live_state(live)]++;
+    buf_addf(gathering->text, "postern_account_queue_size{account=\"%s\"} %lld\n", entry->name,
+             (long long)live_queue_size(live));
 }
 
 static void sent_metrics(struct entry *entry, void *ctx)

@@ -129,7 +129,7 @@ static void submit(struct http_call *call, const struct entry *account, struct c
     struct outbox_post *post;
     struct err err;
 
-    if (outbox_check(api_station(call), account, (int64_t)composed->raw.len, &err) < 0) {
+    if (key == NULL && outbox_check(api_station(call), account, (int64_t)composed->raw.len, &err) < 0) {
         composed_free(composed);
         http_answer_err(call, &err);
         return;

@@ -80,7 +80,7 @@ static void add_account(struct entry *entry, void *ctx)
                      json_sprintf("/api/v1/accounts/%s", entry->name));
     json_object_update_missing(node, status);
     json_decref(status);
-    census->states[live->state]++;
+    census->states[live_state(live)]++;
     if (census->children)
         json_array_append_new(census->children, node);
     else

@@ -119,7 +119,7 @@ static int keep_counters(struct store_tx *tx, const struct write *write, struct 
     if (!is_account(write->result.after->type))
         return 0;
     live = live_get(write->station->lives, write->request->name);
-    return live_store(tx, live, write->result.after, err);
+    return live_store(tx, live, write->result.after->type, err);
 }
 
 static int store_change(struct store_tx *tx, struct write *write, struct err *err)

@@ -67,7 +67,10 @@ void live_free(struct live *live)
     json_decref(live->last_tls);
     free(live->failure_cause);
     free(live->last_discard_cause);
-    free(live->name);
+    for (size_t i = 0; i < live->former_count; i++)
+        free(live->former[i]);
+    free(live->former);
+    free(atomic_load(&live->name));
     pthread_mutex_destroy(&live->lock);
     free(live);
 }
@@ -82,13 +85,30 @@ struct live *live_get(struct lives *lives, const char *name)
         live = mem_alloc(sizeof(*live));
         atomic_init(&live->holders, 1);
         pthread_mutex_init(&live->lock, NULL);
-        live->name = mem_strdup(name);
+        atomic_init(&live->name, mem_strdup(name));
         live->since = clock_now();
         map_put(lives->by_name, name, live);
     }
     live_hold(live);
     pthread_mutex_unlock(&lives->lock);
     return live;
+}
+
+const char *live_name(const struct live *live)
+{
+    return atomic_load(&live->name);
+}
+
+bool live_is_removed(const struct live *live)
+{
+    return atomic_load(&live->removed);
+}
+
+static void retire(struct live *live)
+{
+    if (live)
+        atomic_store(&live->removed, true);
+    live_free(live);
 }
 
 void lives_remove(struct lives *lives, const char *name)
@@ -98,36 +118,24 @@ void lives_remove(struct lives *lives, const char *name)
     pthread_mutex_lock(&lives->lock);
     live = map_remove(lives->by_name, name);
     pthread_mutex_unlock(&lives->lock);
-    live_free(live);
+    retire(live);
 }
 
-/* The counters go with the account; a sender under way ends by itself under the old name. */
+/* What is there under the new name belonged to an account of the past. */
 void lives_rename(struct lives *lives, const char *from, const char *to)
 {
-    struct live *before, *after;
+    struct live *live, *past = NULL;
 
     pthread_mutex_lock(&lives->lock);
-    before = map_remove(lives->by_name, from);
+    live = map_remove(lives->by_name, from);
+    if (live) {
+        live->former = mem_resize(live->former, (live->former_count + 1) * sizeof(*live->former));
+        live->former[live->former_count++] = atomic_exchange(&live->name, mem_strdup(to));
+        past = map_remove(lives->by_name, to);
+        map_put(lives->by_name, to, live);
+    }
     pthread_mutex_unlock(&lives->lock);
-    if (before == NULL)
-        return;
-    after = live_get(lives, to);
-    pthread_mutex_lock(&before->lock);
-    pthread_mutex_lock(&after->lock);
-    after->last_success = before->last_success;
-    after->last_failure = before->last_failure;
-    after->failure_cause = mem_strdup(before->failure_cause);
-    after->paused = before->paused;
-    after->queue_size = before->queue_size;
-    after->number_sent = before->number_sent;
-    after->number_sent_until = before->number_sent_until;
-    after->number_discarded = before->number_discarded;
-    after->last_discard = before->last_discard;
-    after->last_discard_cause = mem_strdup(before->last_discard_cause);
-    pthread_mutex_unlock(&after->lock);
-    pthread_mutex_unlock(&before->lock);
-    live_free(after);
-    live_free(before);
+    retire(past);
 }
 
 static void set_text(char **at, const char *text)
@@ -207,7 +215,7 @@ void live_failed(struct live *live, const struct err *err)
     pthread_mutex_lock(&live->lock);
     if (live->state != STATE_DISABLED) {
         if (live->state != cause->state || strcmp(live->code, err->id) != 0)
-            log_warning(live->name, "%s: %s", err->id, err->text);
+            log_warning(live_name(live), "%s: %s", err->id, err->text);
         set_state(live, cause->state, err->id, err->text);
     }
     live->last_failure = clock_now();
@@ -245,6 +253,31 @@ int64_t live_sent_today(struct live *live, int64_t now)
     return sent;
 }
 
+bool live_day_is_over(struct live *live, const struct account *account, int64_t now)
+{
+    return account->max_sendable_per_day && live_sent_today(live, now) >= account->max_sendable_per_day;
+}
+
+enum account_state live_state(struct live *live)
+{
+    enum account_state state;
+
+    pthread_mutex_lock(&live->lock);
+    state = live->state;
+    pthread_mutex_unlock(&live->lock);
+    return state;
+}
+
+int64_t live_queue_size(struct live *live)
+{
+    int64_t size;
+
+    pthread_mutex_lock(&live->lock);
+    size = live->queue_size;
+    pthread_mutex_unlock(&live->lock);
+    return size;
+}
+
 void live_count_discarded(struct live *live, int64_t now, const char *cause)
 {
     pthread_mutex_lock(&live->lock);
@@ -255,12 +288,16 @@ void live_count_discarded(struct live *live, int64_t now, const char *cause)
     pthread_mutex_unlock(&live->lock);
 }
 
-void live_set_paused(struct live *live, bool paused)
+bool live_set_paused(struct live *live, bool paused)
 {
+    bool changed;
+
     pthread_mutex_lock(&live->lock);
+    changed = live->paused != paused;
     live->paused = paused;
     mark_dirty(live);
     pthread_mutex_unlock(&live->lock);
+    return changed;
 }
 
 void live_reset_sent(struct live *live)
@@ -356,12 +393,12 @@ json_t *live_status_json(struct station *station, const struct entry *entry)
     return json;
 }
 
-int live_store(struct store_tx *tx, struct live *live, const struct entry *entry, struct err *err)
+int live_store(struct store_tx *tx, struct live *live, const struct component_type *type, struct err *err)
 {
-    struct account *account = snapshot(live, entry->type);
-    int rc = store_put_state(tx, entry->type, entry->name, account, err);
+    struct account *account = snapshot(live, type);
+    int rc = store_put_state(tx, type, live_name(live), account, err);
 
-    component_free(entry->type, account);
+    component_free(type, account);
     return rc;
 }
 
@@ -379,10 +416,10 @@ static void store_one(struct entry *entry, void *ctx)
     bool dirty;
 
     pthread_mutex_lock(&live->lock);
-    dirty = live->dirty;
+    dirty = live->flushing = live->dirty;
     live->dirty = false;
     pthread_mutex_unlock(&live->lock);
-    if (dirty && flush->rc == 0 && live_store(flush->tx, live, entry, flush->err) < 0 && flush->err->code != ERR_NOT_FOUND)
+    if (dirty && flush->rc == 0 && live_store(flush->tx, live, entry->type, flush->err) < 0 && flush->err->code != ERR_NOT_FOUND)
         flush->rc = -1;
 }
 
@@ -395,10 +432,22 @@ static int store_dirty(struct store_tx *tx, void *ctx, struct err *err)
     return flush.rc;
 }
 
+static void dirty_again(struct entry *entry, void *ctx)
+{
+    AUTO(live) live = live_get(((struct station *)ctx)->lives, entry->name);
+
+    pthread_mutex_lock(&live->lock);
+    if (live->flushing)
+        mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
 void lives_flush(struct station *station)
 {
     struct err err;
 
-    if (atomic_exchange(&any_dirty, false) && store_write(station->store, store_dirty, station, false, &err) < 0)
-        log_warning("store", "The accounts' counters could not be written: %s", err.text);
+    if (!atomic_exchange(&any_dirty, false) || store_write(station->store, store_dirty, station, false, &err) == 0)
+        return;
+    log_warning("store", "The accounts' counters could not be written: %s", err.text);
+    registry_each(station->accounts, dirty_again, station);
 }

@@ -18,9 +18,13 @@ struct station;
 struct store_tx;
 struct sender;
 
+/* Goes with its account from creation to deletion, whatever the account is called meanwhile. */
 struct live {
     atomic_uint holders;
-    char *name;
+    _Atomic(char *) name;               /* live_name() */
+    char **former;                      /* names it had; somebody may still read them */
+    size_t former_count;
+    atomic_bool removed;                /* the account is deleted; set on the writer thread */
     pthread_mutex_t lock;
     enum account_state state;
     char code[48];
@@ -35,6 +39,7 @@ struct live {
     int64_t number_discarded, last_discard;
     char *last_discard_cause;
     bool dirty;                         /* the stored state is older */
+    bool flushing;                      /* being written; dirty again when that fails */
     char **transcript;                  /* ring of lines; NULL until debug */
     size_t transcript_at;
     struct sender *sender;              /* outgoing only; app/sender.c */
@@ -49,6 +54,8 @@ struct live *live_get(struct lives *lives, const char *name);          /* held; 
 struct live *live_hold(struct live *live);
 void live_free(struct live *live);                                      /* lets go */
 MEM_FREEP(live)
+const char *live_name(const struct live *live);        /* stays as long as `live` is held */
+bool live_is_removed(const struct live *live);
 void lives_remove(struct lives *lives, const char *name);
 void lives_rename(struct lives *lives, const char *from, const char *to);
 
@@ -63,6 +70,10 @@ void live_failed(struct live *live, const struct err *err);
 void live_count_sent(struct live *live, int64_t now);                   /* restarts the count after local midnight */
 void live_reset_sent(struct live *live);
 int64_t live_sent_today(struct live *live, int64_t now);
+/* Whether the day's limit of the account (maxSendablePerDay) is reached. */
+bool live_day_is_over(struct live *live, const struct account *account, int64_t now);
+enum account_state live_state(struct live *live);
+int64_t live_queue_size(struct live *live);
 void live_count_discarded(struct live *live, int64_t now, const char *cause);
 void live_transcript_add(struct live *live, const char *line);
 json_t *live_transcript(struct live *live);                             /* array of lines, oldest first */
@@ -71,8 +82,8 @@ json_t *live_transcript(struct live *live);                             /* array
 json_t *live_status_object(struct live *live);
 /* Every read-only property. */
 json_t *live_status_json(struct station *station, const struct entry *entry);
-int live_store(struct store_tx *tx, struct live *live, const struct entry *entry, struct err *err);
-void live_set_paused(struct live *live, bool paused);
+int live_store(struct store_tx *tx, struct live *live, const struct component_type *type, struct err *err);
+bool live_set_paused(struct live *live, bool paused);           /* whether that was a change */
 /* Writes what is dirty; called by a timer and at the end. */
 void lives_flush(struct station *station);
 

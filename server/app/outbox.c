@@ -44,15 +44,15 @@ static int accept_run(struct store_tx *tx, void *ctx, struct err *err)
 
     if (now == NULL)
         return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no account \"%s\" any more.", post->account->name);
-    if (outbox_check(post->station, now, post->message->size, err) < 0)
-        return -1;
     memcpy(once.digest, post->digest, sizeof(once.digest));
     if (store_message_counts(tx, now->name, &counts, err) < 0)
         return -1;
     rc = store_message_add(tx, post->message, buf_str(&post->raw), post->idempotency_key ? &once : NULL, &accept->first, err);
     accept->repeated = rc == 1;
-    if (rc != 0)
+    if (rc != 0)                        /* a repetition gets the first answer, whatever the account takes by now */
         return rc < 0 ? -1 : 0;
+    if (outbox_check(post->station, now, post->message->size, err) < 0)
+        return -1;
     if (counts.waiting >= ((const struct account *)now->component)->max_queue_size)
         return err_id(err, ERR_FULL, "queue.full", NULL, "The queue of \"%s\" is full: %lld messages wait (maxQueueSize). Try again later.",
                       now->name, (long long)counts.waiting);
@@ -171,6 +171,17 @@ static int act_on(struct message *message, enum outbox_action action, struct err
     return 0;
 }
 
+/* Nobody would ever send what goes back into the queue of a deleted account. */
+static int check_account(const struct outbox_act *act, struct err *err)
+{
+    AUTO(entry) account = registry_get(act->station->accounts, act->message->account);
+
+    if (account || (act->action != OUTBOX_RETRY && act->action != OUTBOX_RELEASE))
+        return 0;
+    return err_id(err, ERR_CONFLICT, "account.deleted", NULL, "The message's account \"%s\" doesn't exist any more.",
+                  act->message->account);
+}
+
 static int act_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     static const char *const actions[] = { "cancel", "retry", "hold", "release", "acknowledge" };
@@ -179,8 +190,8 @@ static int act_run(struct store_tx *tx, void *ctx, struct err *err)
     struct store_audit audit = { .at = clock_now(), .who = act->actor.name, .address = act->actor.address,
                                  .action = actions[act->action], .resource = resource };
 
-    if (store_message_find(tx, act->id, &act->message, err) < 0 || act_on(act->message, act->action, err) < 0 ||
-        store_message_update(tx, act->message, err) < 0)
+    if (store_message_find(tx, act->id, &act->message, err) < 0 || check_account(act, err) < 0 ||
+        act_on(act->message, act->action, err) < 0 || store_message_update(tx, act->message, err) < 0)
         return -1;
     return store_audit_add(tx, &audit, err);
 }
@@ -202,7 +213,9 @@ static void recount_done(void *ctx, const struct err *err)
 {
     struct recount *recount = ctx;
 
-    if (err == NULL) {
+    AUTO(entry) entry = registry_get(recount->station->accounts, recount->account);
+
+    if (err == NULL && entry) {
         AUTO(live) live = live_get(recount->station->lives, recount->account);
 
         pthread_mutex_lock(&live->lock);
@@ -242,17 +255,29 @@ void outbox_act(struct outbox_act *act)
 
 /* ---- all of an account's ---- */
 
+/* A pause is on the disk before it is answered. */
+static int store_paused(struct store_tx *tx, struct outbox_all *all, struct err *err)
+{
+    AUTO(live) live = live_get(all->station->lives, all->account->name);
+
+    all->changed = live_set_paused(live, all->what == OUTBOX_PAUSE);
+    return live_store(tx, live, all->account->type, err);
+}
+
 static int all_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     static const enum message_state waiting[] = { MESSAGE_QUEUED, MESSAGE_DEFERRED, MESSAGE_HELD, MESSAGE_UNCERTAIN };
-    static const char *const actions[] = { "flush", "clearQueue", "resetNumberSent" };
+    static const char *const actions[] = { "flush", "clearQueue", "resetNumberSent", "pause", "resume" };
     struct outbox_all *all = ctx;
     const char *name = all->account->name;
+    AUTO(entry) present = registry_get(all->station->accounts, name);
     int64_t now = clock_now(), changed = 0;
     AUTO_FREE char *resource = mem_printf("%s/%s", all->account->type->name, name);
     struct store_audit audit = { .at = now, .who = all->actor.name, .address = all->actor.address,
                                  .action = actions[all->what], .resource = resource };
 
+    if (present == NULL)
+        return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no account \"%s\" any more.", name);
     switch (all->what) {
     case OUTBOX_FLUSH:
         if (store_message_move(tx, name, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &all->changed, err) < 0)
@@ -269,14 +294,34 @@ static int all_run(struct store_tx *tx, void *ctx, struct err *err)
         if (store_message_move(tx, name, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &all->changed, err) < 0)
             return -1;
         break;
+    case OUTBOX_PAUSE:
+    case OUTBOX_RESUME:
+        break;
     }
+    if ((all->what == OUTBOX_PAUSE || all->what == OUTBOX_RESUME) && store_paused(tx, all, err) < 0)
+        return -1;
     return store_audit_add(tx, &audit, err);
+}
+
+/* The workers look around; what could not be written is taken back. */
+static void tell_paused(const struct outbox_all *all, const struct err *err)
+{
+    AUTO(entry) entry = registry_get(all->station->accounts, all->account->name);
+    AUTO(live) live = entry ? live_get(all->station->lives, all->account->name) : NULL;
+
+    if (live == NULL)
+        return;
+    if (err && all->changed)
+        live_set_paused(live, all->what == OUTBOX_RESUME);
+    sender_stir(live);
 }
 
 static void all_done(void *ctx, const struct err *err)
 {
     struct outbox_all *all = ctx;
 
+    if (all->what == OUTBOX_PAUSE || all->what == OUTBOX_RESUME)
+        tell_paused(all, err);
     if (err == NULL) {
         outbox_recount(all->station, all->account->name);
         if (all->what == OUTBOX_RESET_SENT) {
@@ -284,7 +329,7 @@ static void all_done(void *ctx, const struct err *err)
 
             live_reset_sent(live);
         }
-        if (all->what != OUTBOX_CLEAR)
+        if (all->what != OUTBOX_CLEAR && all->what != OUTBOX_PAUSE)
             sender_wake(all->station, all->account->name);
     }
     all->done(all, err);

@@ -43,12 +43,12 @@ void outbox_act(struct outbox_act *act);                /* takes `act` */
 /* Sets queueSize to what the store counts, and tells the sender when the next message is due. */
 void outbox_recount(struct station *station, const char *account);
 
-enum outbox_bulk { OUTBOX_FLUSH, OUTBOX_CLEAR, OUTBOX_RESET_SENT };
+enum outbox_bulk { OUTBOX_FLUSH, OUTBOX_CLEAR, OUTBOX_RESET_SENT, OUTBOX_PAUSE, OUTBOX_RESUME };
 struct outbox_all {
     struct station *station;
     enum outbox_bulk what;
     struct entry *account;              /* held */
-    struct actor actor;
+    struct actor actor;                 /* the strings stay the caller's until done() */
     int64_t changed;
     void (*done)(struct outbox_all *all, const struct err *err);
     void *ctx;

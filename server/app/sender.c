@@ -24,6 +24,7 @@
 struct sender {
     pthread_cond_t more;                /* with live->lock */
     int workers;
+    int leaving;                        /* of them, those that found they are too many */
     int idle;                           /* workers that wait for more */
     uint64_t notices;                   /* counts what came, so that a worker that leaves misses nothing */
     int failures;                       /* attempts in a row that never got to a message */
@@ -39,7 +40,11 @@ struct worker {
     struct message *batch[CLAIM_MAX];
     size_t count, at;
     struct result_commit *pending;      /* the result before the present message, on its way to the disk */
+    bool surplus;                       /* maxConnections was lowered */
 };
+
+/* Of all accounts, also of those that are deleted meanwhile. */
+static atomic_int workers_running;
 
 void sender_free(struct sender *sender)
 {
@@ -93,20 +98,21 @@ static void work(void *ctx);
 
 struct alarm {
     struct station *station;
-    char *account;
+    struct live *live;                  /* held */
 };
 
 static void on_alarm(void *ctx)
 {
     struct alarm *alarm = ctx;
-    AUTO(live) live = live_get(alarm->station->lives, alarm->account);
+    struct live *live = alarm->live;
 
     pthread_mutex_lock(&live->lock);
-    if (sender_of(live)->alarm_due <= clock_now() + 50)
+    if (live->sender->alarm_due <= clock_now() + 50)
         live->sender->alarm_due = 0;
     pthread_mutex_unlock(&live->lock);
-    sender_notice(alarm->station, alarm->account, 0);
-    free(alarm->account);
+    if (!live_is_removed(live))
+        sender_notice(alarm->station, live_name(live), 0);
+    live_free(live);
     free(alarm);
 }
 
@@ -120,7 +126,7 @@ static void set_alarm(struct station *station, struct live *live, int64_t due)
         return;
     alarm = mem_alloc(sizeof(*alarm));
     alarm->station = station;
-    alarm->account = mem_strdup(live->name);
+    alarm->live = live_hold(live);
     live->sender->alarm_due = due;
     jobs_at(station->jobs, clock_mono() + (delay > 0 ? delay : 0), on_alarm, alarm);
 }
@@ -133,6 +139,7 @@ static void start_worker(struct station *station, struct live *live)
     worker->station = station;
     worker->live = live_hold(live);
     live->sender->workers++;
+    atomic_fetch_add(&workers_running, 1);
     jobs_submit(station->jobs, work, worker);
 }
 
@@ -152,8 +159,9 @@ static void consider(struct station *station, struct live *live, const struct ac
     sender->notices++;
     if (sender->idle > 0)
         pthread_cond_signal(&sender->more);
-    else if (sender->workers == 0 || (sender->workers < account->max_connections && sender->failures == 0 &&
-                                      live->queue_size > (int64_t)sender->workers * BACKLOG_PER_WORKER))
+    else if (sender->workers == 0 ||
+             (sender->workers - sender->leaving < account->max_connections && sender->failures == 0 &&
+              live->queue_size > (int64_t)sender->workers * BACKLOG_PER_WORKER))
         start_worker(station, live);
 }
 
@@ -187,12 +195,21 @@ struct waking {
     char *account;
 };
 
+/* Also what the day's limit held, when the limit was raised meanwhile. */
 static int wake_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     const struct waking *waking = ctx;
-    int64_t changed;
+    AUTO(entry) entry = registry_get(waking->station->accounts, waking->account);
+    AUTO(live) live = NULL;
+    int64_t now = clock_now(), changed;
 
-    return store_message_move(tx, waking->account, MESSAGE_DEFERRED, MESSAGE_QUEUED, clock_now(), false, &changed, err);
+    if (entry == NULL)
+        return 0;
+    live = live_get(waking->station->lives, waking->account);
+    if (!live_day_is_over(live, entry->component, now) &&
+        store_message_move(tx, waking->account, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &changed, err) < 0)
+        return -1;
+    return store_message_move(tx, waking->account, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &changed, err);
 }
 
 static void wake_done(void *ctx, const struct err *err)
@@ -208,28 +225,43 @@ static void wake_done(void *ctx, const struct err *err)
 
 void sender_wake(struct station *station, const char *name)
 {
-    struct waking *waking = mem_alloc(sizeof(*waking));
-    AUTO(live) live = live_get(station->lives, name);
+    AUTO(entry) entry = registry_get(station->accounts, name);
+    AUTO(live) live = NULL;
+    struct waking *waking;
+    int64_t waiting;
 
+    if (entry == NULL)
+        return;
+    live = live_get(station->lives, name);
     pthread_mutex_lock(&live->lock);
     sender_of(live)->not_before = 0;
     live->sender->failures = 0;
+    waiting = live->queue_size;
     pthread_mutex_unlock(&live->lock);
+    if (waiting == 0)                   /* 100,000 accounts under one EmailService: no write for nothing */
+        return;
+    waking = mem_alloc(sizeof(*waking));
     waking->station = station;
     waking->account = mem_strdup(name);
     store_submit(station->store, wake_run, wake_done, waking, false);
 }
 
-void sender_pause(struct station *station, const char *name, bool paused)
+void sender_stir(struct live *live)
 {
-    AUTO(live) live = live_get(station->lives, name);
-
-    live_set_paused(live, paused);
     pthread_mutex_lock(&live->lock);
-    pthread_cond_broadcast(&sender_of(live)->more);
+    if (live->sender)
+        pthread_cond_broadcast(&live->sender->more);
     pthread_mutex_unlock(&live->lock);
-    if (!paused)
-        sender_wake(station, name);
+}
+
+bool sender_waits_until(struct live *live, int64_t until)
+{
+    bool waits;
+
+    pthread_mutex_lock(&live->lock);
+    waits = live->sender && live->sender->not_before == until;
+    pthread_mutex_unlock(&live->lock);
+    return waits;
 }
 
 /* ---- a worker ---- */
@@ -241,7 +273,41 @@ static bool stay(struct worker *worker, const struct entry *entry)
     pthread_mutex_lock(&worker->live->lock);
     paused = worker->live->paused || worker->live->sender->not_before > clock_now();
     pthread_mutex_unlock(&worker->live->lock);
-    return !paused && may_send(worker->station, entry);
+    return !paused && !live_is_removed(worker->live) && may_send(worker->station, entry);
+}
+
+static struct entry *present_entry(const struct worker *worker)
+{
+    return registry_get(worker->station->accounts, live_name(worker->live));
+}
+
+/* Between two messages: paused, disabled and deleted mean at once. */
+static bool may_go_on(struct worker *worker)
+{
+    AUTO(entry) entry = present_entry(worker);
+
+    return stay(worker, entry);
+}
+
+/* One of those that are too many since maxConnections was lowered; each finds out under the lock, so that enough stay. */
+static bool is_surplus(struct worker *worker, const struct account *account)
+{
+    struct sender *sender = worker->live->sender;
+
+    pthread_mutex_lock(&worker->live->lock);
+    worker->surplus = sender->workers - sender->leaving > account->max_connections;
+    sender->leaving += worker->surplus;
+    pthread_mutex_unlock(&worker->live->lock);
+    return worker->surplus;
+}
+
+/* Whether the day's limit is reached; then what waits is held. */
+static bool day_is_over(struct worker *worker, const struct entry *entry)
+{
+    if (!live_day_is_over(worker->live, entry->component, clock_now()))
+        return false;
+    result_hold_for_day(worker->station, entry);
+    return true;
 }
 
 /* Nothing could be tried: the messages that were due show why, and the account waits. */
@@ -256,7 +322,7 @@ static void give_up_for_now(struct worker *worker, const struct entry *entry, co
     pthread_mutex_lock(&worker->live->lock);
     until = sender->not_before = clock_now() + sender_back_off(++sender->failures);
     pthread_mutex_unlock(&worker->live->lock);
-    result_defer_due(worker->station, entry, until, err);
+    result_defer_due(worker->station, entry, worker->live, until, err);
 }
 
 /* An open session with the account's present settings; -1 when there is none to be had now. */
@@ -322,12 +388,16 @@ struct claim {
     int max;
 };
 
+/* On the writer thread, where configuration is published: nothing is sent with settings that are not the present ones. */
 static int claim_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     const struct claim *claim = ctx;
     struct station *station = claim->worker->station;
     struct store_lease lease = { station->lease_owner, clock_now() + LEASE_MS };
+    AUTO(entry) present = present_entry(claim->worker);
 
+    if (present != claim->entry || live_is_removed(claim->worker->live))
+        return 0;
     return store_message_claim(tx, claim->entry->name, &lease, clock_now(), claim->max, take, claim->worker, err);
 }
 
@@ -347,10 +417,8 @@ static int get_batch(struct worker *worker, const struct entry *entry)
     struct err err;
 
     drop_batch(worker);
-    if (claim.max == 0) {
-        result_hold_for_day(worker->station, entry);
+    if (claim.max == 0)                 /* others have what may still go out today */
         return 0;
-    }
     if (store_write(worker->station->store, claim_run, &claim, false, &err) < 0) {
         log_warning(entry->name, "Messages could not be taken from the queue: %s", err.text);
         drop_batch(worker);
@@ -380,6 +448,12 @@ static int send_one(struct worker *worker, const struct entry *entry, struct mes
     enum smtp_outcome outcome;
     AUTO_BUF(raw, 1100 * 1024 * 1024);
 
+    if (result_is_for_person(message, entry->component)) {
+        result_commit_settle(worker->station, TAKE(worker->pending));
+        worker->pending = result_commit_leave(worker->station, entry, worker->live, message);
+        unreserve(worker, 1);
+        return 0;
+    }
     if (result_read_raw(worker->station, message, &raw, &err) < 0) {
         log_error(entry->name, "Message %s could not be read: %s", message->id, err.text);
         outcome = SMTP_LOST;
@@ -393,7 +467,7 @@ static int send_one(struct worker *worker, const struct entry *entry, struct mes
     result_commit_settle(worker->station, TAKE(worker->pending));       /* where no dot was reached */
     if (outcome == SMTP_TEMPORARY && err.code == ERR_REFUSED)
         give_up_for_now(worker, entry, &err);
-    else if (outcome != SMTP_SENT && outcome != SMTP_PERMANENT && !smtp_is_usable(worker->connect->smtp))
+    else if (err.code != ERR_STOPPED && outcome != SMTP_SENT && outcome != SMTP_PERMANENT && !smtp_is_usable(worker->connect->smtp))
         live_failed(worker->live, &err);        /* it is the server that failed, not the message */
     worker->pending = result_commit(worker->station, entry, worker->live, message, &envelope, outcome, &err);
     unreserve(worker, 1);
@@ -408,7 +482,7 @@ static void return_rest(struct worker *worker)
 
     result_commit_settle(worker->station, TAKE(worker->pending));
     if (rest > 0) {
-        result_return(worker->station, worker->batch + worker->at, rest);
+        result_return(worker->station, worker->live, worker->batch + worker->at, rest);
         unreserve(worker, (int64_t)rest);
     }
     drop_batch(worker);
@@ -418,10 +492,10 @@ static void send_batch(struct worker *worker, const struct entry *entry)
 {
     int usable = 0;
 
-    while (worker->at < worker->count && usable == 0 && !atomic_load(&worker->station->stopping))
+    while (worker->at < worker->count && usable == 0 && may_go_on(worker))
         usable = send_one(worker, entry, worker->batch[worker->at++]);
     return_rest(worker);
-    outbox_recount(worker->station, entry->name);
+    outbox_recount(worker->station, live_name(worker->live));
     if (usable < 0) {
         connect_free(worker->connect);
         worker->connect = NULL;
@@ -438,7 +512,8 @@ static bool wait_for_more(struct worker *worker, uint64_t seen)
 
     pthread_mutex_lock(&worker->live->lock);
     sender->idle++;
-    while (sender->notices == seen && !worker->live->paused && !atomic_load(&worker->station->stopping) &&
+    while (sender->notices == seen && !worker->live->paused && !live_is_removed(worker->live) &&
+           !atomic_load(&worker->station->stopping) &&
            pthread_cond_timedwait(&sender->more, &worker->live->lock, &until) == 0)
         continue;
     sender->idle--;
@@ -472,7 +547,7 @@ static int due_run(struct store_tx *tx, void *ctx, struct err *err)
 /* When the next message of the account is due; 0: none waits. */
 static int64_t next_due(struct worker *worker)
 {
-    struct due due = { worker->live->name, { 0 } };
+    struct due due = { live_name(worker->live), { 0 } };
     struct err err;
 
     return store_read(worker->station->store, due_run, &due, &err) < 0 ? clock_now() + SECONDS(30) : due.counts.due_next;
@@ -490,10 +565,11 @@ static uint64_t work_through(struct worker *worker)
 {
     for (;;) {
         uint64_t seen = notices_seen(worker);
-        AUTO(entry) entry = registry_get(worker->station->accounts, worker->live->name);
+        AUTO(entry) entry = present_entry(worker);
         int got;
 
-        if (!stay(worker, entry) || !worth_a_connection(worker) || get_session(worker, entry) < 0)
+        if (!stay(worker, entry) || is_surplus(worker, entry->component) || !worth_a_connection(worker) ||
+            day_is_over(worker, entry) || get_session(worker, entry) < 0)
             return seen;
         got = get_batch(worker, entry);
         if (got > 0)
@@ -506,18 +582,23 @@ static uint64_t work_through(struct worker *worker)
 /* When this worker has left: an alarm for what waits, a new worker for what came meanwhile. */
 static void leave(struct worker *worker, uint64_t seen)
 {
-    AUTO(entry) entry = registry_get(worker->station->accounts, worker->live->name);
-    int64_t due = next_due(worker);
+    AUTO(entry) entry = present_entry(worker);
+    int64_t due = next_due(worker), now = clock_now();
     bool missed;
 
+    if (due && entry && live_day_is_over(worker->live, entry->component, now))
+        due = clock_next_midnight(now);         /* what is uncertain is not held: it is due all the time */
     pthread_mutex_lock(&worker->live->lock);
     worker->live->sender->workers--;
+    worker->live->sender->leaving -= worker->surplus;
     missed = worker->live->sender->notices != seen;
     pthread_mutex_unlock(&worker->live->lock);
+    if (live_is_removed(worker->live))
+        return;
     if (missed && may_send(worker->station, entry))
-        sender_notice(worker->station, worker->live->name, 0);
+        sender_notice(worker->station, live_name(worker->live), 0);
     else if (due)
-        sender_notice(worker->station, worker->live->name, due > clock_now() ? due : clock_now() + 100);
+        sender_notice(worker->station, live_name(worker->live), due > now ? due : now + 100);
 }
 
 static void work(void *ctx)
@@ -529,6 +610,7 @@ static void work(void *ctx)
     leave(worker, seen);
     live_free(worker->live);
     free(worker);
+    atomic_fetch_sub(&workers_running, 1);
 }
 
 /* ---- start and stop ---- */
@@ -538,7 +620,7 @@ static void start_one(struct entry *entry, void *ctx)
     struct station *station = ctx;
     AUTO(live) live = live_get(station->lives, entry->name);
 
-    if (live->queue_size > 0)
+    if (live_queue_size(live) > 0)
         sender_notice(station, entry->name, clock_now());
 }
 
@@ -550,41 +632,26 @@ int sender_start_all(struct station *station, struct err *err)
     return 0;
 }
 
-struct census {
-    struct station *station;
-    int workers;
-};
-
-static void count_workers(struct entry *entry, void *ctx)
+static void stir_one(struct entry *entry, void *ctx)
 {
-    struct census *census = ctx;
-    AUTO(live) live = live_get(census->station->lives, entry->name);
+    AUTO(live) live = live_get(((struct station *)ctx)->lives, entry->name);
 
-    pthread_mutex_lock(&live->lock);
-    if (live->sender) {
-        pthread_cond_broadcast(&live->sender->more);
-        census->workers += live->sender->workers;
-    }
-    pthread_mutex_unlock(&live->lock);
+    sender_stir(live);
 }
 
-static int workers_left(struct station *station)
+static void wait_for_workers(int64_t ms)
 {
-    struct census census = { station, 0 };
+    int64_t deadline = clock_mono() + ms;
+    struct timespec nap = { 0, 5 * 1000000 };
 
-    registry_each(station->accounts, count_workers, &census);
-    return census.workers;
+    while (atomic_load(&workers_running) > 0 && clock_mono() < deadline)
+        nanosleep(&nap, NULL);
 }
 
 void sender_stop_all(struct station *station, int64_t grace_ms)
 {
-    int64_t deadline = clock_mono() + grace_ms;
-    struct timespec nap = { 0, 5 * 1000000 };
-
-    while (workers_left(station) > 0 && clock_mono() < deadline)
-        nanosleep(&nap, NULL);
+    registry_each(station->accounts, stir_one, station);        /* those that wait for more */
+    wait_for_workers(grace_ms);
     connect_abort_all(station);
-    deadline = clock_mono() + SECONDS(5);
-    while (workers_left(station) > 0 && clock_mono() < deadline)
-        nanosleep(&nap, NULL);
+    wait_for_workers(SECONDS(5));
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 struct entry;
+struct live;
 struct sender;
 struct station;
 
@@ -19,7 +20,10 @@ struct station;
 void sender_notice(struct station *station, const char *account, int64_t due);
 /* Whatever kept the account from sending may be over (approval, changed settings, flush): forget the back-off, try now. */
 void sender_wake(struct station *station, const char *account);
-void sender_pause(struct station *station, const char *account, bool paused);
+/* Workers that wait for more look around: the account is paused or deleted, or all is about to stop. */
+void sender_stir(struct live *live);
+/* Whether the account's back-off is still the one that ends at `until`, or somebody woke it since. */
+bool sender_waits_until(struct live *live, int64_t until);
 /* Takes over what a process before this one had under way, and starts what is due. */
 int  sender_start_all(struct station *station, struct err *err);
 /* Ends every worker after its present message; after `grace_ms` their connections are cut. */

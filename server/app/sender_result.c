@@ -86,8 +86,12 @@ static void apply_recipients(struct message *message, const struct result_envelo
     for (size_t i = 0; i < envelope->smtp.count; i++) {
         struct message_recipient *recipient = &message->recipients[envelope->places[i]];
         const struct smtp_result *result = &envelope->results[i];
+        enum message_state state;
 
-        recipient->state = state_after(result->class, outcome);
+        state = state_after(result->class, outcome);
+        /* An attempt that came to nothing doesn't tell what became of the one before. */
+        if (recipient->state != MESSAGE_UNCERTAIN || state != MESSAGE_DEFERRED)
+            recipient->state = state;
         recipient->code = result->code;
         set_text(&recipient->enhanced, result->enhanced);
         set_text(&recipient->text, result->text);
@@ -135,6 +139,12 @@ static void set_cause(struct message *message, const char *code, const char *tex
     set_text(&message->last_cause, text);
 }
 
+/* Refused credentials, a missing setting, a certificate that waits: the account is to blame, and no message pays for it. */
+static bool blames_account(const struct err *err)
+{
+    return err && cause_of(err->id)->state != STATE_DOWN;
+}
+
 /* The words for the whole: the error of the attempt, or the first refusal. */
 static void apply_cause(struct message *message, const struct result_envelope *envelope, const struct err *err)
 {
@@ -166,7 +176,10 @@ void result_apply(struct message *message, const struct result_envelope *envelop
                                 now + sender_back_off((int)message->attempts) : 0;
     } else if (count_in(message, MESSAGE_DEFERRED) == 0) {
         finish(message, now);
-    } else if (overdue(message, account, now)) {
+    } else if (outcome == SMTP_LOST && err && err->code == ERR_STOPPED) {
+        message->state = MESSAGE_DEFERRED;      /* we ended the connection: the message can't help it */
+        message->next_attempt = now;
+    } else if (overdue(message, account, now) && !(outcome == SMTP_TEMPORARY && err && err->code == ERR_REFUSED)) {
         give_up(message, now);
     } else {
         message->state = MESSAGE_DEFERRED;
@@ -187,15 +200,30 @@ struct result_commit {
     struct live *live;
 };
 
+/* On the writer thread: the account was deleted with force while a worker had the message. What still waits goes with it. */
+static void end_with_account(struct message *message, const struct live *live)
+{
+    if (!live_is_removed(live) || message->state == MESSAGE_SENT || message->state == MESSAGE_FAILED)
+        return;
+    for (size_t i = 0; i < message->recipient_count; i++)
+        if (is_open(&message->recipients[i]))
+            message->recipients[i].state = MESSAGE_CANCELED;
+    message->state = MESSAGE_CANCELED;
+    message->finished_at = clock_now();
+    message->next_attempt = 0;
+    set_cause(message, "account.deleted", "The account was deleted before the message was sent.");
+}
+
 static int commit_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct result_commit *commit = ctx;
 
+    end_with_account(commit->message, commit->live);
     if (store_message_update(tx, commit->message, err) < 0)
         return -1;
     if (commit->message->state != MESSAGE_SENT && commit->message->state != MESSAGE_FAILED)
         return 0;
-    if (live_store(tx, commit->live, commit->entry, err) < 0 && err->code != ERR_NOT_FOUND)
+    if (live_store(tx, commit->live, commit->entry->type, err) < 0 && err->code != ERR_NOT_FOUND)
         return -1;
     return 0;
 }
@@ -213,18 +241,10 @@ static void commit_done(void *ctx, const struct err *err)
     pthread_mutex_unlock(&commit->lock);
 }
 
-struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
-                                    struct message *message, const struct result_envelope *envelope,
-                                    enum smtp_outcome outcome, const struct err *err)
+static struct result_commit *submit(struct station *station, const struct entry *entry, struct live *live, struct message *message)
 {
     struct result_commit *commit = mem_alloc(sizeof(*commit));
-    int64_t now = clock_now();
 
-    result_apply(message, envelope, outcome, err, entry->component, now);
-    if (message->state == MESSAGE_SENT)
-        live_count_sent(live, now);
-    else if (message->state == MESSAGE_FAILED)
-        live_count_discarded(live, now, message->last_cause);
     pthread_mutex_init(&commit->lock, NULL);
     pthread_cond_init(&commit->over, NULL);
     commit->message = message;
@@ -232,6 +252,29 @@ struct result_commit *result_commit(struct station *station, const struct entry 
     commit->live = live;
     store_submit(station->store, commit_run, commit_done, commit, false);
     return commit;
+}
+
+struct result_commit *result_commit_leave(struct station *station, const struct entry *entry, struct live *live,
+                                          struct message *message)
+{
+    message->attempts--;                /* not an attempt after all */
+    message->state = MESSAGE_UNCERTAIN;
+    message->next_attempt = 0;
+    return submit(station, entry, live, message);
+}
+
+struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
+                                    struct message *message, const struct result_envelope *envelope,
+                                    enum smtp_outcome outcome, const struct err *err)
+{
+    int64_t now = clock_now();
+
+    result_apply(message, envelope, outcome, err, entry->component, now);
+    if (message->state == MESSAGE_SENT)
+        live_count_sent(live, now);
+    else if (message->state == MESSAGE_FAILED)
+        live_count_discarded(live, now, message->last_cause);
+    return submit(station, entry, live, message);
 }
 
 static void commit_free(struct result_commit *commit)
@@ -288,6 +331,7 @@ void result_commit_settle(struct station *station, struct result_commit *commit)
 /* ---- several at once ---- */
 
 struct several {
+    struct live *live;
     struct message *const *messages;
     size_t count;
 };
@@ -297,17 +341,18 @@ static int return_run(struct store_tx *tx, void *ctx, struct err *err)
     const struct several *several = ctx;
 
     for (size_t i = 0; i < several->count; i++) {
-        several->messages[i]->state = MESSAGE_QUEUED;
+        several->messages[i]->state = count_in(several->messages[i], MESSAGE_UNCERTAIN) ? MESSAGE_UNCERTAIN : MESSAGE_QUEUED;
         several->messages[i]->next_attempt = clock_now();
+        end_with_account(several->messages[i], several->live);
         if (store_message_update(tx, several->messages[i], err) < 0)
             return -1;
     }
     return 0;
 }
 
-void result_return(struct station *station, struct message *const *messages, size_t count)
+void result_return(struct station *station, struct live *live, struct message *const *messages, size_t count)
 {
-    struct several several = { messages, count };
+    struct several several = { live, messages, count };
     struct err err;
 
     for (size_t i = 0; i < count; i++)
@@ -325,6 +370,7 @@ void result_return(struct station *station, struct message *const *messages, siz
 struct defer {
     struct station *station;
     const struct entry *entry;
+    struct live *live;
     int64_t until;
     const struct err *cause;
     struct store_tx *tx;
@@ -342,47 +388,66 @@ static int defer_take(struct message *message, void *ctx)
     return 0;
 }
 
+bool result_is_for_person(const struct message *message, const struct account *account)
+{
+    return account->delivery_guarantee == GUARANTEE_AT_MOST_ONCE && count_in(message, MESSAGE_UNCERTAIN) > 0;
+}
+
+/* An uncertain message stays one: it is never given up silently, but after retryFor it is left to a person. */
+static void defer_one(struct defer *defer, struct message *message, int64_t now)
+{
+    const struct account *account = defer->entry->component;
+    bool over = overdue(message, account, now) && !blames_account(defer->cause);
+
+    set_cause(message, defer->cause->id, defer->cause->text);
+    if (count_in(message, MESSAGE_UNCERTAIN)) {
+        message->state = MESSAGE_UNCERTAIN;
+        message->next_attempt = over || result_is_for_person(message, account) ? 0 : defer->until;
+    } else if (over) {
+        give_up(message, now);
+        defer->failed++;
+    } else {
+        message->state = MESSAGE_DEFERRED;
+        message->next_attempt = defer->until;
+    }
+}
+
 static int defer_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct defer *defer = ctx;
     struct store_lease lease = { defer->station->lease_owner, clock_now() };
     int64_t now = clock_now();
 
-    if (store_message_claim(tx, defer->entry->name, &lease, now, DEFER_MAX, defer_take, defer, err) < 0)
+    if (live_is_removed(defer->live) || !sender_waits_until(defer->live, defer->until))
+        return 0;                       /* deleted, or woken meanwhile: they are tried at once */
+    if (store_message_claim(tx, live_name(defer->live), &lease, now, DEFER_MAX, defer_take, defer, err) < 0)
         return -1;
     for (size_t i = 0; i < defer->count; i++) {
         struct message *message = defer->taken[i];
 
-        set_cause(message, defer->cause->id, defer->cause->text);
-        if (overdue(message, defer->entry->component, now)) {
-            give_up(message, now);
-            defer->failed++;
-        } else {
-            message->state = MESSAGE_DEFERRED;
-            message->next_attempt = defer->until;
-        }
+        defer_one(defer, message, now);
         if (store_message_update(tx, message, err) < 0)
             return -1;
     }
     return 0;
 }
 
-void result_defer_due(struct station *station, const struct entry *entry, int64_t until, const struct err *cause)
+void result_defer_due(struct station *station, const struct entry *entry, struct live *live, int64_t until,
+                      const struct err *cause)
 {
     struct defer *defer = mem_alloc(sizeof(*defer));
     struct err err;
 
     defer->station = station;
     defer->entry = entry;
+    defer->live = live;
     defer->until = until;
     defer->cause = cause;
     if (store_write(station->store, defer_run, defer, false, &err) < 0)
         log_warning(entry->name, "The cause could not be noted at the waiting messages: %s", err.text);
-    for (size_t i = 0; i < defer->failed; i++) {
-        AUTO(live) live = live_get(station->lives, entry->name);
-
-        live_count_discarded(live, clock_now(), cause->text);
-    }
+    else
+        for (size_t i = 0; i < defer->failed; i++)
+            live_count_discarded(live, clock_now(), cause->text);
     for (size_t i = 0; i < defer->count; i++)
         message_free(defer->taken[i]);
     free(defer);
@@ -391,26 +456,29 @@ void result_defer_due(struct station *station, const struct entry *entry, int64_
 struct hold {
     const char *account;
     int64_t midnight;
+    int64_t changed;
 };
 
 static int hold_run(struct store_tx *tx, void *ctx, struct err *err)
 {
-    const struct hold *hold = ctx;
-    int64_t changed;
+    struct hold *hold = ctx;
+    int64_t deferred = 0;
 
-    if (store_message_move(tx, hold->account, MESSAGE_QUEUED, MESSAGE_HELD, hold->midnight, true, &changed, err) < 0)
+    if (store_message_move(tx, hold->account, MESSAGE_QUEUED, MESSAGE_HELD, hold->midnight, true, &hold->changed, err) < 0 ||
+        store_message_move(tx, hold->account, MESSAGE_DEFERRED, MESSAGE_HELD, hold->midnight, true, &deferred, err) < 0)
         return -1;
-    return store_message_move(tx, hold->account, MESSAGE_DEFERRED, MESSAGE_HELD, hold->midnight, true, &changed, err);
+    hold->changed += deferred;
+    return 0;
 }
 
 void result_hold_for_day(struct station *station, const struct entry *entry)
 {
-    struct hold hold = { entry->name, clock_next_midnight(clock_now()) };
+    struct hold hold = { entry->name, clock_next_midnight(clock_now()), 0 };
     struct err err;
 
     if (store_write(station->store, hold_run, &hold, false, &err) < 0)
         log_warning(entry->name, "Messages over the day's limit could not be held: %s", err.text);
-    else
+    else if (hold.changed)
         log_info(entry->name, "The limit of messages per day is reached; what waits is held until midnight.");
 }
 
@@ -438,7 +506,11 @@ static void take_over(struct station *station, struct message *message, int64_t 
     const struct account *account = entry ? entry->component : NULL;
 
     set_cause(message, "delivery.interrupted", "Postern ended while this message was being sent.");
-    if (account && account->delivery_guarantee == GUARANTEE_AT_MOST_ONCE) {
+    if (account == NULL) {
+        message->state = MESSAGE_CANCELED;
+        message->finished_at = now;
+        message->next_attempt = 0;
+    } else if (account->delivery_guarantee == GUARANTEE_AT_MOST_ONCE) {
         message->state = MESSAGE_UNCERTAIN;
         message->next_attempt = 0;
     } else {
@@ -477,7 +549,9 @@ static void size_one(struct entry *entry, void *ctx)
 
     if (sizes->rc == 0 && entry->type == &outgoing_account_type)
         sizes->rc = store_message_counts(sizes->tx, entry->name, &counts, sizes->err);
+    pthread_mutex_lock(&live->lock);
     live->queue_size = counts.waiting;
+    pthread_mutex_unlock(&live->lock);
 }
 
 static int sizes_run(struct store_tx *tx, void *ctx, struct err *err)

@@ -26,6 +26,9 @@ struct result_commit;
 struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
                                     struct message *message, const struct result_envelope *envelope,
                                     enum smtp_outcome outcome, const struct err *err);
+/* Writes it back as uncertain, unsent. */
+struct result_commit *result_commit_leave(struct station *station, const struct entry *entry, struct live *live,
+                                          struct message *message);
 /* Waits for the disk: 0 and it is freed; -1 and it is still the caller's, to be settled. */
 int result_commit_wait(struct result_commit *commit, struct err *err);
 /* Writes it again until it is written, so that a disk that is full or failing for a while makes no message go out twice; frees it.
@@ -37,9 +40,13 @@ void result_apply(struct message *message, const struct result_envelope *envelop
                   const struct err *err, const struct account *account, int64_t now);
 
 /* Claimed and not begun: back as they were. Tried until it succeeds or Postern stops. */
-void result_return(struct station *station, struct message *const *messages, size_t count);
-/* The account could not be used: due messages become deferred until then with the cause, overdue ones fail. */
-void result_defer_due(struct station *station, const struct entry *entry, int64_t until, const struct err *err);
+void result_return(struct station *station, struct live *live, struct message *const *messages, size_t count);
+/* Its delivery is uncertain, and the account is atMostOnce by now: it is left to a person. */
+bool result_is_for_person(const struct message *message, const struct account *account);
+/* The account could not be used: due messages become deferred until then with the cause. Overdue ones fail where it is the server
+ * that could not be reached; what is wrong with the account's settings or a certificate never costs a message. */
+void result_defer_due(struct station *station, const struct entry *entry, struct live *live, int64_t until,
+                      const struct err *err);
 /* The day's limit is reached: what waits is held until local midnight. */
 void result_hold_for_day(struct station *station, const struct entry *entry);
 /* After a start: messages that a process before this one had under way. Also fills queueSize of every account. */

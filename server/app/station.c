@@ -14,9 +14,11 @@
 #include "app/sender.h"
 #include "app/users.h"
 #include "app/verify.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "component/json.h"
 #include "crypto/crypto.h"
 #include "jobs/jobs.h"
 #include "model/account.h"
@@ -205,20 +207,84 @@ static bool is_account(const struct entry *entry)
     return entry->type == &outgoing_account_type || entry->type == &incoming_account_type;
 }
 
+static bool is_service(const struct entry *entry)
+{
+    for (const struct component_type *const *type = service_types; *type; type++)
+        if (entry->type == *type)
+            return true;
+    return false;
+}
+
+static int gather_secret(const char *path, struct secret *secret, void *ctx)
+{
+    return buf_addf(ctx, "%s=%s%s\n", path, secret->file ? "$file:" : "", secret->file ?: secret->value ?: "");
+}
+
+/* Everything that decides whether and how the account connects, as text. */
+static void gather_connection(const struct entry *entry, struct buf *into)
+{
+    json_t *json = entry_json(entry);
+    char *text;
+
+    for (const struct prop *prop = entry->type->props; prop->name; prop++)
+        if (strcmp(prop->name, "enabled") != 0 && (prop->group == NULL || (strcmp(prop->group, "Connection") != 0 &&
+                                                                            strcmp(prop->group, "Email Authenticator") != 0)))
+            json_object_del(json, prop->name);
+    json_object_del(json, "name");
+    text = json_dumps(json, JSON_COMPACT);
+    buf_add_c(into, text);
+    free(text);
+    json_decref(json);
+    component_each_secret(entry->type, entry->component, gather_secret, into);
+}
+
+/* Whether what the status says may be different now: a new description doesn't make a challenge go away. */
+static bool connects_otherwise(const struct entry *before, const struct entry *after)
+{
+    struct buf old, new;
+    bool otherwise;
+
+    if (before == NULL)
+        return true;
+    buf_init_secret(&old, 1024 * 1024);
+    buf_init_secret(&new, 1024 * 1024);
+    gather_connection(before, &old);
+    gather_connection(after, &new);
+    otherwise = !str_eq(buf_str(&old), buf_str(&new));
+    buf_free(&old);
+    buf_free(&new);
+    return otherwise;
+}
+
+static void forget(struct station *station, const char *name)
+{
+    AUTO(live) live = live_get(station->lives, name);
+
+    lives_remove(station->lives, name);
+    sender_stir(live);
+}
+
 /* On the writer thread, right after the commit. */
 static void on_change(struct station *station, const struct entry *before, const struct entry *after)
 {
     const struct entry *shown = after ? after : before;
 
+    if (after && station->service_changed && is_service(after))
+        station->service_changed(station->service_ctx, after);
     if (shown->type == &email_service_type) {
+        if (before && ((const struct email_service *)before->component)->enabled ==
+                          ((const struct email_service *)after->component)->enabled)
+            return;
         registry_each(station->accounts, settle_and_wake, station);
     } else if (is_account(shown)) {
         if (before && after && strcmp(before->name, after->name) != 0)
             lives_rename(station->lives, before->name, after->name);
         else if (after == NULL)
-            lives_remove(station->lives, before->name);
-        if (after)
-            settle_and_wake((struct entry *)after, station);
+            forget(station, before->name);
+        if (after && connects_otherwise(before, after))
+            live_settle(station, after);
+        if (after && after->type == &outgoing_account_type)
+            sender_wake(station, after->name);
     }
 }
 
@@ -275,8 +341,7 @@ static void release_one(struct entry *entry, void *ctx)
     const struct account *account = entry->component;
     struct err err;
 
-    if (live->queue_size == 0 ||
-        (account->max_sendable_per_day && live_sent_today(live, clock_now()) >= account->max_sendable_per_day))
+    if (live_queue_size(live) == 0 || live_day_is_over(live, account, clock_now()))
         return;
     if (store_write(station->store, release_run, entry, false, &err) == 0)
         sender_notice(station, entry->name, 0);

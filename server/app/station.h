@@ -38,6 +38,10 @@ struct station {
     atomic_bool stopping;
     bool stuck;                         /* a worker outlived station_stop */
     void (*accounts_changed)(struct station *station, const struct entry *before, const struct entry *after);
+    /* For who runs us, set before station_start: a service has another configuration. On the writer thread, before the change is
+     * answered. */
+    void (*service_changed)(void *ctx, const struct entry *service);
+    void *service_ctx;
 };
 
 /* Who does it, for audit and stamps. */
