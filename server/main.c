@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server/main.c - options, signals, start and stop order; the one file that knows every folder. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 #include "http/assets.h"
 #include "http/http.h"
 #include "model/services.h"
+#include "net/conn.h"
 
 #define LISTEN_PRESET "127.0.0.1:8025"
 #define LISTEN_MAX 16
@@ -116,25 +119,43 @@ static int read_listeners(const struct cli_command *command, const struct cli_li
     return -1;
 }
 
-static size_t add_name(const char **names, size_t count, const char *name)
+struct names {
+    char *items[NAMES_MAX + 1];         /* NULL-terminated */
+    size_t count;
+};
+
+/* As browsers and certificates have it: A-labels. */
+static void add_name(struct names *names, const char *name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return count;
-    if (count < NAMES_MAX && *name)
-        names[count++] = name;
-    return count;
+    AUTO_FREE char *ascii = NULL;
+    struct err err;
+
+    if (*name == '\0' || names->count == NAMES_MAX)
+        return;
+    if (net_host_ascii(name, &ascii, &err) < 0)
+        ascii = mem_strdup(name);
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], ascii) == 0)
+            return;
+    names->items[names->count++] = TAKE(ascii);
 }
 
 /* Names under which browsers reach us, beside the addresses themselves. */
-static size_t host_names(const struct station *station, const struct web_service *web, const char **names)
+static void add_host_names(struct names *names, const struct station *station, const struct web_service *web)
 {
-    size_t count = add_name(names, 0, station->host_name), i;
     const json_t *name;
+    size_t i;
 
+    add_name(names, station->host_name);
     json_array_foreach(web->allowed_hosts, i, name)
-        count = add_name(names, count, json_string_value(name));
-    return count;
+        add_name(names, json_string_value(name));
+}
+
+static void clear_names(struct names *names)
+{
+    while (names->count > 0)
+        free(names->items[--names->count]);
+    names->items[0] = NULL;
 }
 
 static bool is_wildcard(const char *address)
@@ -145,21 +166,23 @@ static bool is_wildcard(const char *address)
 /* Loopback is HTTP; what leaves the machine is HTTPS. */
 static int secure_listeners(struct station *station, const struct web_service *web, struct listening *listening, struct err *err)
 {
-    const char *names[NAMES_MAX + LISTEN_MAX];
-    size_t count = add_name(names, host_names(station, web, names), "localhost");
+    struct names names = { .count = 0 };
     bool needed = false;
+    int rc;
 
+    add_host_names(&names, station, web);
+    add_name(&names, "localhost");
     for (size_t i = 0; i < listening->count; i++) {
         if (http_is_loopback(listening->addresses[i]))
             continue;
         needed = true;
         if (!is_wildcard(listening->addresses[i]))
-            count = add_name(names, count, listening->addresses[i]);
+            add_name(&names, listening->addresses[i]);
     }
-    if (!needed)
-        return 0;
-    if (https_pair_get(station, names, count, &listening->pair, err) < 0)
-        return -1;
+    rc = needed ? https_pair_get(station, (const char *const *)names.items, names.count, &listening->pair, err) : 0;
+    clear_names(&names);
+    if (rc < 0 || !needed)
+        return rc;
     for (size_t i = 0; i < listening->count; i++) {
         if (http_is_loopback(listening->addresses[i]))
             continue;
@@ -169,20 +192,46 @@ static int secure_listeners(struct station *station, const struct web_service *w
     return 0;
 }
 
+/* What the WebService says now; whoever comes last has read it last. */
+static void apply_web(struct station *station, struct http_server *server)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct names names = { .count = 0 };
+
+    pthread_mutex_lock(&lock);
+    AUTO(entry) service = registry_get(station->services, web_service_type.name);
+    const struct web_service *web = service->component;
+    add_host_names(&names, station, web);
+    http_set_host_names(server, (const char *const *)names.items);
+    http_set_session_limits(server, SECONDS(web->session_idle), SECONDS(web->session_lifetime));
+    pthread_mutex_unlock(&lock);
+    clear_names(&names);
+}
+
+struct running {
+    struct station *station;
+    _Atomic(struct http_server *) server;       /* NULL before it is open, and when it is about to go */
+};
+
+static void on_service(void *ctx, const struct entry *service)
+{
+    struct running *running = ctx;
+    struct http_server *server = atomic_load(&running->server);
+
+    if (server && service->type == &web_service_type)
+        apply_web(running->station, server);
+}
+
 static int open_http(struct http_server **ret, struct station *station, struct listening *listening, struct err *err)
 {
     AUTO(entry) service = registry_get(station->services, web_service_type.name);
     const struct web_service *web = service->component;
-    const char *names[NAMES_MAX + 1] = { NULL };
     struct http_options options = {
         .ctx = station, .listeners = listening->listeners, .listener_count = listening->count, .tables = api_routes,
-        .check_token = api_token, .host_names = names, .session_idle_ms = SECONDS(web->session_idle),
-        .session_life_ms = SECONDS(web->session_lifetime), .assets = assets, .asset_count = assets_count,
+        .check_token = api_token, .assets = assets, .asset_count = assets_count,
     };
-    int rc;
+    int rc = secure_listeners(station, web, listening, err);
 
-    names[host_names(station, web, names)] = NULL;
-    rc = secure_listeners(station, web, listening, err);
     if (rc == 0)
         rc = http_open(ret, &options, err);
     https_pair_clear(&listening->pair);
@@ -247,31 +296,38 @@ static void run_until_stopped(struct station *station, struct http_server *serve
 }
 
 /* First nobody new comes in, then what is under way ends, then everything is put away. */
-static void stop(struct station *station, struct http_server *server)
+static void stop(struct running *running, struct http_server *server)
 {
     if (server)
         http_stop(server);
-    station_stop(station, GRACE);
+    station_stop(running->station, GRACE);
+    atomic_store(&running->server, NULL);
     http_free(server);
-    station_free(station);
+    station_free(running->station);
 }
 
 static int serve(const struct serve *serve, struct listening *listening)
 {
     struct station *station = NULL;
     struct http_server *server = NULL;
+    struct running running = { NULL, NULL };
     struct err err;
 
     if (station_open(&station, &serve->station, &err) < 0)
         return cli_fail(&err);
+    running.station = station;
+    station->service_changed = on_service;
+    station->service_ctx = &running;
     if (first_start(station, &err) < 0 || station_start(station, &err) < 0 || open_http(&server, station, listening, &err) < 0) {
-        stop(station, server);
+        stop(&running, server);
         return cli_fail(&err);
     }
+    atomic_store(&running.server, server);
+    apply_web(station, server);
     announce(server, listening);
     tell_systemd("READY=1");
     run_until_stopped(station, server);
-    stop(station, server);
+    stop(&running, server);
     return CLI_OK;
 }
 

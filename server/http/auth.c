@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who asks, from where, and by what name they call us. */
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/internal.h"
 #include "http/uri.h"
 
-static bool is_listed_name(const struct http_server *server, const char *host)
+static bool is_listed_name(struct http_server *server, const char *host)
 {
-    for (char **name = server->host_names; *name; name++)
-        if (strcasecmp(*name, host) == 0)
-            return true;
-    return false;
+    bool found = false;
+
+    pthread_rwlock_rdlock(&server->names_lock);
+    for (char **name = server->host_names; *name && !found; name++)
+        found = strcmp(*name, host) == 0;
+    pthread_rwlock_unlock(&server->names_lock);
+    return found;
 }
 
 static bool is_our_host(const struct http_call *call, const struct uri_host *host)
 {
-    const struct http_server *server = call->server;
+    struct http_server *server = call->server;
 
     if (!host->literal)
         return strcmp(host->host, "localhost") == 0 || is_listed_name(server, host->host);

@@ -133,7 +133,7 @@ struct http_options {
     int threads;                                /* for each listener; 0: one per core */
     /* 0 with `*ret` filled, or -1 for a token we don't know. On a server thread: in memory and fast. */
     int (*check_token)(void *ctx, struct str token, struct http_identity *ret);
-    const char *const *host_names;              /* further names we answer to, NULL-terminated; may be NULL */
+    const char *const *host_names;              /* further names (A-labels) we answer to, NULL-terminated; may be NULL */
     int64_t session_idle_ms, session_life_ms;   /* 0: 30 minutes, 12 hours */
     const struct asset *assets;                 /* must outlive the server */
     size_t asset_count;
@@ -146,6 +146,10 @@ struct http_stats {
 };
 
 int http_open(struct http_server **ret, const struct http_options *options, struct err *err);
+/* From now on, on every listener. What isn't a host is left out. */
+void http_set_host_names(struct http_server *server, const char *const *names);
+/* Also for the sessions there are; 0: 30 minutes, 12 hours. */
+void http_set_session_limits(struct http_server *server, int64_t idle_ms, int64_t life_ms);
 uint16_t http_port(struct http_server *server, size_t listener);        /* the real one */
 void http_stats(struct http_server *server, struct http_stats *ret);
 /* No new connections, streams end; calls under way have a second, then parked ones get 503. Answers that come later are dropped. */

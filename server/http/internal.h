@@ -87,7 +87,8 @@ struct http_server {
     struct http_options options;
     struct listener *listeners;
     size_t listener_count;
-    char **host_names;                  /* NULL-terminated; ours */
+    pthread_rwlock_t names_lock;
+    char **host_names;                  /* NULL-terminated; ours; as uri_host_parse writes them */
     struct router *router;
     struct sessions *sessions;
     struct guess *bad_tokens;
@@ -148,6 +149,7 @@ const char *answer_extra(const struct http_call *call, const char *name);       
 /* session.c */
 struct sessions *sessions_new(int64_t idle_ms, int64_t life_ms);
 void sessions_free(struct sessions *sessions);
+void sessions_set_limits(struct sessions *sessions, int64_t idle_ms, int64_t life_ms);
 bool sessions_find(struct sessions *sessions, struct str token, struct http_identity *identity, char csrf[44]);
 
 /* assets.c */

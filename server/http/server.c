@@ -162,17 +162,54 @@ static int open_listener(struct http_server *server, struct listener *listener, 
                    listener->port, listener->tls ? ": are certificate and key right" : "");
 }
 
+/* As a Host field would have it: an IPv6 literal in brackets. */
+static bool parse_name(const char *name, struct uri_host *host)
+{
+    AUTO_FREE char *bracketed = strchr(name, ':') && *name != '[' ? mem_printf("[%s]", name) : NULL;
+
+    return uri_host_parse(str_c(bracketed ? bracketed : name), host) && host->port < 0;
+}
+
 static char **copy_names(const char *const *names)
 {
     size_t count = 0;
-    char **copy;
+    char **copy, **at;
 
     while (names && names[count])
         count++;
-    copy = mem_array(count + 1, sizeof(*copy));
-    for (size_t i = 0; i < count; i++)
-        copy[i] = mem_strdup(names[i]);
+    at = copy = mem_array(count + 1, sizeof(*copy));
+    for (size_t i = 0; i < count; i++) {
+        struct uri_host host;
+
+        if (parse_name(names[i], &host))
+            *at++ = mem_strdup(host.host);
+        else
+            log_warning("http", "%s isn't the name of a host", names[i]);
+    }
     return copy;
+}
+
+static void free_names(char **names)
+{
+    for (char **name = names; *name; name++)
+        free(*name);
+    free(names);
+}
+
+void http_set_host_names(struct http_server *server, const char *const *names)
+{
+    char **fresh = copy_names(names), **old;
+
+    pthread_rwlock_wrlock(&server->names_lock);
+    old = server->host_names;
+    server->host_names = fresh;
+    pthread_rwlock_unlock(&server->names_lock);
+    free_names(old);
+}
+
+void http_set_session_limits(struct http_server *server, int64_t idle_ms, int64_t life_ms)
+{
+    sessions_set_limits(server->sessions, idle_ms, life_ms);
 }
 
 static struct http_server *server_new(const struct http_options *options)
@@ -183,6 +220,7 @@ static struct http_server *server_new(const struct http_options *options)
 
     server->options = *options;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_rwlock_init(&server->names_lock, NULL);
     server->listeners = mem_array(options->listener_count, sizeof(*server->listeners));
     server->host_names = copy_names(options->host_names);
     server->options.host_names = NULL;
@@ -303,10 +341,9 @@ void http_free(struct http_server *server)
     guess_free(server->bad_tokens);
     sessions_free(server->sessions);
     router_free(server->router);
-    for (char **name = server->host_names; *name; name++)
-        free(*name);
-    free(server->host_names);
+    free_names(server->host_names);
     free(server->listeners);
+    pthread_rwlock_destroy(&server->names_lock);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -11,6 +11,8 @@
 #include "http/internal.h"
 
 #define SESSIONS_MAX 1000
+#define IDLE_PRESET SECONDS(1800)
+#define LIFE_PRESET SECONDS(12 * 3600)
 #define HASH_TEXT (2 * CRYPTO_SHA256_LEN + 1)
 
 struct session {
@@ -26,14 +28,21 @@ struct sessions {
     int64_t idle, life;
 };
 
+void sessions_set_limits(struct sessions *sessions, int64_t idle_ms, int64_t life_ms)
+{
+    pthread_mutex_lock(&sessions->lock);
+    sessions->idle = idle_ms > 0 ? idle_ms : IDLE_PRESET;
+    sessions->life = life_ms > 0 ? life_ms : LIFE_PRESET;
+    pthread_mutex_unlock(&sessions->lock);
+}
+
 struct sessions *sessions_new(int64_t idle_ms, int64_t life_ms)
 {
     struct sessions *sessions = mem_alloc(sizeof(*sessions));
 
     pthread_mutex_init(&sessions->lock, NULL);
     sessions->map = map_new();
-    sessions->idle = idle_ms > 0 ? idle_ms : SECONDS(1800);
-    sessions->life = life_ms > 0 ? life_ms : SECONDS(12 * 3600);
+    sessions_set_limits(sessions, idle_ms, life_ms);
     return sessions;
 }
 

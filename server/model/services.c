@@ -20,9 +20,21 @@ const struct component_type email_service_type = {
     .doc = "Container of the accounts.",
 };
 
+/* Not with a port: it is a proxy's business. */
+static const char *check_hosts(const void *component, const struct prop *prop)
+{
+    const json_t *hosts = *PROP_VALUE_CONST(component, prop, json_t *), *host;
+    size_t i;
+
+    json_array_foreach(hosts, i, host)
+        if (json_string_length(host) == 0 || !component_host_ok(json_string_value(host)))
+            return "must be DNS names or IP addresses, without a port.";
+    return NULL;
+}
+
 static const struct prop web_props[] = {
     { .name = "allowedHosts", .type = PROP_STRINGS, .range = { 0, 50 }, PROP_AT(struct web_service, allowed_hosts, json_t *),
-      .group = "Access", .doc = "Further names under which browsers and programs reach this server." },
+      .group = "Access", .check = check_hosts, .doc = "Further names under which browsers and programs reach this server." },
     { .name = "httpsKey", .type = PROP_STRING, .range = { 0, 64 }, PROP_AT(struct web_service, https_key, char *),
       .group = "Access", .doc = "Entry of the User Key Store used for HTTPS; empty: a self-made certificate." },
     { .name = "sessionIdle", .type = PROP_INT, .range = { 60, 86400 }, .preset = "1800", .unit = "s",

@@ -226,6 +226,9 @@ def fingerprint(port):
 def https():
     port = free_port()
     with Postern(arguments=("--listen", f"0.0.0.0:{port}")) as postern:
+        deadline = time.monotonic() + 10
+        while "listens on" not in postern.log() and time.monotonic() < deadline:
+            time.sleep(0.02)
         ok(f"listens on https://0.0.0.0:{port}" in postern.log(), "an address that isn't loopback is HTTPS")
         first = fingerprint(port)
         pem = ssl.DER_cert_to_PEM_cert(first)

@@ -430,6 +430,40 @@ static void test_sessions(void)
     is_status(request, 401, "all of a user's sessions end at once");
 }
 
+static void read_with_new_session(char *request, size_t room)
+{
+    const char *set;
+
+    is_status("POST /login HTTP/1.1\r\n" HOST "\r\n", 201, "log in");
+    set = answer_header(&answer, "Set-Cookie");
+    snprintf(request, room, "GET /me HTTP/1.1\r\n" HOST "Cookie: %.*s\r\n\r\n", set ? (int)strcspn(set, ";") : 0, set ? set : "");
+}
+
+static void test_settings(void)
+{
+    static const char *const others[] = { "Other.example.com.", "2001:db8::7", "not a host", "other.example.com:80", "", NULL };
+    char request[300];
+
+    is_status("GET /open HTTP/1.1\r\nHost: other.example.com\r\n\r\n", 421, "a name of nobody");
+    http_set_host_names(server, others);
+    is_status("GET /open HTTP/1.1\r\nHost: other.example.com\r\n\r\n", 200, "now it is ours");
+    is_status("GET /open HTTP/1.1\r\nHost: [2001:db8:0::7]:80\r\n\r\n", 200, "and this address");
+    is_status("GET /open HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", 421, "the former name isn't");
+    http_set_host_names(server, NULL);
+    is_status("GET /open HTTP/1.1\r\nHost: other.example.com\r\n\r\n", 421, "nor this one any more");
+
+    read_with_new_session(request, sizeof(request));
+    is_status(request, 200, "a session");
+    http_set_session_limits(server, 1, 0);
+    nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+    is_status(request, 401, "idle for too long, says the new setting");
+    http_set_session_limits(server, 0, 20);
+    read_with_new_session(request, sizeof(request));
+    nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+    is_status(request, 401, "too old");
+    http_set_session_limits(server, 0, 0);
+}
+
 static void test_assets(void)
 {
     is_status("GET / HTTP/1.1\r\n" HOST "\r\n", 200, "the start page");
@@ -593,6 +627,7 @@ int main(void)
     test_large_bodies();
     test_caller();
     test_sessions();
+    test_settings();
     test_assets();
     test_guessing();
     test_late();
