@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "component/json.h"
 #include "model/services.h"
@@ -47,6 +48,24 @@ static void add_query_parameters(const char *names, json_t *parameters)
         json_array_append_new(parameters, json_pack("{s:s%, s:s, s:b, s:{s:s}}", "name", name.p, name.len - yes, "in", "query", "required",
                                                     0, "schema", "type", number ? "integer" : yes ? "boolean" : "string"));
     }
+}
+
+static void add_header(const char *name, const char *doc, json_t *parameters)
+{
+    json_array_append_new(parameters, json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", name, "in", "header", "required", 0,
+                                                "description", doc, "schema", "type", "string"));
+}
+
+static void add_header_parameters(const struct http_route *route, json_t *parameters)
+{
+    bool configuration = route->query && strstr(route->query, "dryRun") && route->method != HTTP_POST;
+
+    if (configuration)
+        add_header("If-Match", "Only if its ETag is one of these.", parameters);
+    if (configuration && route->method == HTTP_PUT)
+        add_header("If-None-Match", "*: only if it doesn't exist yet.", parameters);
+    if (route->request && strcmp(route->request, "NewMessage") == 0)
+        add_header("Idempotency-Key", "The same key and body give the first answer again.", parameters);
 }
 
 /* ---- bodies and answers ---- */
@@ -97,6 +116,17 @@ static void add_answer(struct str words, json_t *responses)
     json_object_set_new(responses, key, response);
 }
 
+/* ?dryRun=true answers 200 with what would be done. */
+static void add_plan(json_t *responses)
+{
+    json_t *done = json_object_get(json_object_get(json_object_get(responses, "200"), "content"), "application/json");
+
+    if (done)
+        json_object_set_new(done, "schema", json_pack("{s:[O, o]}", "anyOf", json_object_get(done, "schema"), ref("Plan")));
+    else
+        add_answer(STR("200 Plan"), responses);
+}
+
 static json_t *responses_of(const struct http_route *route)
 {
     json_t *responses = json_object();
@@ -104,6 +134,8 @@ static json_t *responses_of(const struct http_route *route)
 
     while (route->answer && str_split(&rest, ',', &part))
         add_answer(part, responses);
+    if (route->query && strstr(route->query, "dryRun"))
+        add_plan(responses);
     if (strncmp(route->pattern, "/api/", 5) == 0)
         json_object_set_new(responses, "default", json_pack("{s:s, s:o}", "description", "What was wrong, and what would be right",
                                                             "content", media("application/problem+json", ref("Problem"))));
@@ -121,6 +153,7 @@ static json_t *operation(const struct http_route *route)
             *p = '_';
     add_path_parameters(route->pattern, parameters);
     add_query_parameters(route->query, parameters);
+    add_header_parameters(route, parameters);
     json_object_set_new(op, "operationId", json_string(id));
     json_object_set_new(op, "summary", json_string(route->summary ? route->summary : ""));
     json_object_set_new(op, "x-role", json_string(roles[route->role]));
@@ -155,12 +188,7 @@ static json_t *document(void)
 {
     json_t *schemas = schemas_json();
 
-    for (const struct component_type *const *type = model_types; *type; type++) {
-        json_t *schema = component_schema(*type);
-
-        json_object_del(schema, "$schema");
-        json_object_set_new(schemas, (*type)->name, schema);
-    }
+    schemas_add_components(schemas);
     return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
                      "openapi", "3.1.0", "info", "title", "Postern", "version", "1", "description",
                      "Mail accounts, their messages and their certificates.", "license", "name", "Apache-2.0", "identifier",
@@ -191,6 +219,6 @@ static void openapi_get(struct http_call *call)
 }
 
 const struct http_route openapi_routes[] = {
-    { HTTP_GET, "/api/v1/openapi.json", ROLE_NONE, openapi_get, .summary = "This document", .answer = "200 application/json" },
+    { HTTP_GET, "/api/v1/openapi.json", ROLE_NONE, openapi_get, .summary = "This document", .answer = "Schema" },
     { 0 }
 };

@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "component/json.h"
+#include "model/services.h"
 
 /* "member:type" words; a type is s(tring) i(nteger) n(umber) b(oolean) t(ime or null) o(bject) a(rray) x (anything), or a
  * schema's name; "[]" behind it makes a list, "?" allows null. */
@@ -18,9 +20,9 @@ static const struct {
     { "Fault", "pointer:s code:s detail:s" },
     { "Health", "status:s" },
     { "Change", "resource:s action:s before:x after:x" },
-    { "Plan", "changes:Change[] unchanged:i" },
+    { "Impact", "allowedHost:s accounts:s[] before:s after:s" },
+    { "Plan", "changes:Change[] unchanged:i warnings:Fault[] impact:Impact[]" },
     { "Status", "state:s cause:s code:s advice:s since:t" },
-    { "AccountStatus", "status:Status" },
     { "ServiceStatus", "status:o" },
     { "Transcript", "items:s[] debug:b" },
     { "Step", "name:s ok:b ms:i detail:s code:s advice:s" },
@@ -30,7 +32,9 @@ static const struct {
     { "Certificate", "subject:s issuer:s sans:s[] serial:s notBefore:t notAfter:t keyType:s keyBits:i signatureAlgorithm:s sha256:s "
                      "spkiSha256:s isCa:b selfSigned:b constraints:s pem:s" },
     { "SystemCa", "id:s certificate:Certificate" },
-    { "Import", "items:x[] warnings:Fault[] impact:x[]" },
+    { "ImportItem", "id:s certificate:Certificate names:s[] new:b" },
+    { "Import", "id:s certificate:Certificate names:s[] new:b items:ImportItem[] warnings:Fault[] changes:Change[] unchanged:i "
+                "impact:Impact[]" },
     { "Decision", "sha256:s accepts:s[] expiresAt:t note:s" },
     { "Exemption", "approval:s sha256:s spkiSha256:s accepts:s[] expiresAt:t note:s" },
     { "Probe", "hostname:s port:i transport:s useSsl:b useStartTls:b verifyName:s tlsMinProtocol:s" },
@@ -43,17 +47,26 @@ static const struct {
     { "Message", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i messageId:s? sender:s recipients:Recipient[] "
                  "attempts:i createdAt:t createdBy:s? sendAt:t nextAttempt:t finishedAt:t lastCode:s? lastCause:s? heldByLimit:b "
                  "acknowledged:b" },
-    { "TreeNode", "name:s type:s path:s state:s cause:s code:s children:TreeNode[]" },
+    { "TreeNode", "name:s type:s path:s state:s cause:s code:s advice:s since:t accounts:o challenges:i "
+                  "children:TreeNode[]" },
     { "TypeItem", "name:s description:s schema:s" },
     { "Schema", "" },
     { "Provider", "id:s name:s type:s host:s transport:s port:i security:s authenticator:s" },
     { "Login", "username:s password:s" },
-    { "Session", "username:s role:s csrfToken:s mustChangePassword:b" },
+    { "Session", "username:s role:s csrfToken:s? mustChangePassword:b" },
     { "PasswordChange", "old:s new:s" },
     { "NewToken", "name:s role:s expiresAt:t accounts:s[]" },
-    { "CreatedToken", "id:s name:s role:s token:s expiresAt:t accounts:s[]" },
-    { "AuditEntry", "seq:i at:t who:s address:s? action:s resource:s detail:x" },
-    { "Certificates", "" },
+    { "Token", "id:s name:s role:s accounts:s[] expiresAt:t createdBy:s createdAt:t lastUsed:t token:s etag:s" },
+    { "AuditEntry", "id:i at:t user:s address:s? action:s resource:s detail:x" },
+};
+
+/* What the API says of a component, or takes, beside its properties. "!" in front: taken and never told. */
+static const char *const extras[][2] = {
+    { "OutgoingAccount", "etag:s warnings:Fault[]" }, { "IncomingAccount", "etag:s warnings:Fault[]" },
+    { "EmailService", "etag:s warnings:Fault[]" }, { "CertificateService", "etag:s warnings:Fault[]" },
+    { "WebService", "etag:s warnings:Fault[]" }, { "UserService", "etag:s warnings:Fault[]" },
+    { "AllowedHost", "id:s etag:s acceptable:b" }, { "UserCa", "id:s etag:s" }, { "KeyPair", "id:s etag:s" },
+    { "User", "etag:s !password:s" },
 };
 
 /* Names that stand for others, and lists. */
@@ -116,6 +129,21 @@ static json_t *shape(const char *members)
     return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
 }
 
+/* What both kinds of account tell beside their configuration. */
+static json_t *status_of(const json_t *all)
+{
+    static const char *const kinds[] = { "OutgoingAccount", "IncomingAccount" };
+    json_t *properties = json_object(), *value;
+    const char *name;
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        json_object_foreach(json_object_get(json_object_get(all, kinds[i]), "properties"), name, value)
+            if (json_is_true(json_object_get(value, "readOnly")) && strcmp(name, "etag") != 0 && strcmp(name, "warnings") != 0)
+                json_object_set(properties, name, value);
+    json_object_set_new(properties, "status", ref("Status"));
+    return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
+}
+
 static json_t *list_of(const char *name)
 {
     return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}, s:[s, s]}", "type", "object", "properties", "items", "type", "array",
@@ -129,6 +157,42 @@ static json_t *any_of(const char *const *names)
     for (; *names; names++)
         json_array_append_new(list, ref(*names));
     return json_pack("{s:o}", "anyOf", list);
+}
+
+static void add_extras(json_t *properties, const char *members)
+{
+    struct str rest = str_c(members), word;
+
+    while (str_split(&rest, ' ', &word)) {
+        bool taken = word.p[0] == '!';
+        struct str name;
+        json_t *type;
+
+        word = str_from(word, taken);
+        str_split(&word, ':', &name);
+        AUTO_FREE char *key = str_dup(name);
+
+        type = member_type(word);
+        json_object_set_new(type, taken ? "writeOnly" : "readOnly", json_true());
+        json_object_set_new(properties, key, type);
+    }
+}
+
+void schemas_add_components(json_t *all)
+{
+    for (const struct component_type *const *type = model_types; *type; type++) {
+        json_t *schema;
+
+        if (json_object_get(all, (*type)->name))        /* told in another shape */
+            continue;
+        schema = component_schema(*type);
+        json_object_del(schema, "$schema");
+        for (size_t i = 0; i < COUNT_OF(extras); i++)
+            if (strcmp(extras[i][0], (*type)->name) == 0)
+                add_extras(json_object_get(schema, "properties"), extras[i][1]);
+        json_object_set_new(all, (*type)->name, schema);
+    }
+    json_object_set_new(all, "AccountStatus", status_of(all));
 }
 
 json_t *schemas_json(void)

@@ -6,5 +6,7 @@
 #include <jansson.h>
 
 json_t *schemas_json(void);     /* {name: schema}; the caller's */
+/* Adds the component types to them, with what the API tells beside their properties. */
+void schemas_add_components(json_t *schemas);
 
 #endif

@@ -113,9 +113,11 @@ static void token_post(struct http_call *call)
     if (token == NULL)
         return;
     if (api_dry_run(call)) {
+        api_answer_json(call, 200, json_pack("{s:[{s:s, s:s, s:n, s:{s:s, s:s, s:O, s:o}}], s:i}", "changes", "resource", "Token",
+                                             "action", "create", "before", "after", "name", token->label, "role",
+                                             user_roles[token->role], "accounts", token->accounts, "expiresAt",
+                                             time_json(token->expires_at), "unchanged", 0));
         component_free(&token_type, token);
-        api_answer_json(call, 200, json_pack("{s:[{s:s, s:s}], s:i}", "changes", "resource", "Token", "action", "create",
-                                             "unchanged", 0));
         return;
     }
     request = mem_alloc(sizeof(*request));

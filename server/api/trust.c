@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/cas.h"
 #include "app/hosts.h"
@@ -56,6 +57,21 @@ static void user_get(struct http_call *call)
         api_answer_tagged(call, entry, ca_json(entry));
 }
 
+static void add_import_plan(json_t *answer, const struct cas_import *import)
+{
+    json_t *changes = json_array(), *item;
+    size_t i;
+
+    json_array_foreach(import->items, i, item)
+        if (json_is_true(json_object_get(item, "new")))
+            json_array_append_new(changes, json_pack("{s:o, s:s, s:n, s:O}", "resource",
+                                                     json_sprintf("UserCa/%s", json_string_value(json_object_get(item, "id"))), "action",
+                                                     "create", "before", "after", item));
+    json_object_set_new(answer, "unchanged", json_integer((json_int_t)(json_array_size(import->items) - json_array_size(changes))));
+    json_object_set_new(answer, "changes", changes);
+    json_object_set(answer, "impact", import->impact);
+}
+
 static void answer_import(struct cas_import *import, const struct err *err)
 {
     struct http_call *call = import->ctx;
@@ -67,7 +83,7 @@ static void answer_import(struct cas_import *import, const struct err *err)
     }
     items = json_pack("{s:O, s:O}", "items", import->items, "warnings", import->warnings);
     if (import->dry_run)
-        json_object_set(items, "impact", import->impact);
+        add_import_plan(items, import);
     if (import->added == 1 && !import->dry_run) {
         const char *id = json_string_value(json_object_get(json_array_get(import->items, 0), "id"));
         AUTO_FREE char *location = mem_printf("/api/v1/trust/user/%s", id);
@@ -95,6 +111,18 @@ static void user_import(struct http_call *call)
     cas_import(import);
 }
 
+static json_t *ca_plan(const struct cas_write *write)
+{
+    json_t *changes = json_array();
+    bool changed = write->after == NULL || strcmp(write->before->etag, write->after->etag) != 0;
+
+    if (changed)
+        json_array_append_new(changes, json_pack("{s:o, s:s, s:o, s:o}", "resource", json_sprintf("UserCa/%s", write->id), "action",
+                                                 write->after ? "change" : "delete", "before", ca_json(write->before), "after",
+                                                 write->after ? ca_json(write->after) : json_null()));
+    return json_pack("{s:o, s:i, s:O}", "changes", changes, "unchanged", !changed, "impact", write->impact);
+}
+
 static void answer_ca_write(struct cas_write *write, const struct err *err)
 {
     struct http_call *call = write->ctx;
@@ -104,7 +132,7 @@ static void answer_ca_write(struct cas_write *write, const struct err *err)
     else if (err)
         http_answer_err(call, err);
     else if (write->dry_run)
-        api_answer_json(call, 200, json_pack("{s:O}", "impact", write->impact));
+        api_answer_json(call, 200, ca_plan(write));
     else if (write->after)
         api_answer_tagged(call, write->after, ca_json(write->after));
     else
@@ -338,7 +366,7 @@ const struct http_route trust_routes[] = {
     { HTTP_GET, "/api/v1/trust/user", ROLE_VIEWER, user_list, .summary = "List the User Trust Store", .query = "limit cursor",
       .answer = "UserCaList" },
     { HTTP_POST, "/api/v1/trust/user", ROLE_ADMIN, user_import, .body_max = 10 * 1024 * 1024, .media = CERTIFICATE_TYPES,
-      .summary = "Import CAs", .query = "dryRun? names", .request = "Certificates", .answer = "200 Import, 201 Import" },
+      .summary = "Import CAs", .query = "dryRun? names", .request = "Certificate", .answer = "200 Import, 201 Import" },
     { HTTP_GET, "/api/v1/trust/user/{id}", ROLE_VIEWER, user_get, .summary = "Read an imported CA", .answer = "UserCa" },
     { HTTP_PATCH, "/api/v1/trust/user/{id}", ROLE_ADMIN, user_patch, .summary = "Limit a CA to host names", .query = "dryRun?",
       .request = "UserCaPatch", .answer = "UserCa" },
