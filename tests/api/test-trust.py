@@ -141,6 +141,7 @@ def names_and_dry_runs():
         is_(answer.status, 200, "a dry run")
         is_([(one["allowedHost"], one["accounts"], one["before"], one["after"]) for one in answer.json["impact"]],
             [(f"localhost:{catcher.port}", ["out"], "refused", "trusted")], "tells which accounts and exemptions would change verdict")
+        is_([(one["resource"], one["action"], one["before"]) for one in answer.json["changes"]], [(f"UserCa/{root.sha256}", "create", None)], "and what would be made")
         is_(api.get(USER).json["items"], [], "and imports nothing")
         is_(upload(api, root.pem, query="?names=example.com,example.org").json["names"], ["example.com", "example.org"], "limited to host suffixes")
         path = f"{USER}/{root.sha256}"
@@ -149,6 +150,7 @@ def names_and_dry_runs():
         is_(api.patch(path, {"names": ["localhost"]}, headers={"If-Match": '"0"'}).status, 412, "If-Match")
         answer = api.patch(path + "?dryRun=true", {"names": ["localhost"]})
         is_([one["after"] for one in answer.json["impact"]], ["trusted"], "another dry run")
+        is_([(one["before"]["names"], one["after"]["names"]) for one in answer.json["changes"]], [(["example.com", "example.org"], ["localhost"])], "with before and after")
         is_(api.get(path).etag, etag, "changes nothing")
         answer = api.patch(path, {"names": ["localhost"]}, headers={"If-Match": etag})
         is_((answer.status, answer.json["names"], answer.etag != etag), (200, ["localhost"], True), "change the limit")
