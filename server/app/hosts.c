@@ -122,6 +122,10 @@ struct sighting {
     const struct entry *known;          /* judged with this; NULL: without any */
     struct trust_result *result;
     struct change change;
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    bool finished;
+    struct err err;                     /* with a code: it could not be written */
 };
 
 static void decide(struct station *station, const struct hosts_subject *subject, const struct entry *known,
@@ -154,12 +158,19 @@ static int note_sighting(struct allowed_host **host, void *ctx, struct err *err)
     return 1;
 }
 
+/* Published here, on the writer thread, before the next write looks at the entry. */
 static void noted(void *ctx, const struct err *err)
 {
     struct sighting *sighting = ctx;
 
     if (err == NULL)
         publish(&sighting->change);
+    pthread_mutex_lock(&sighting->lock);
+    if (err)
+        sighting->err = *err;
+    sighting->finished = true;
+    pthread_cond_signal(&sighting->over);
+    pthread_mutex_unlock(&sighting->lock);
 }
 
 static int note_run(struct store_tx *tx, void *ctx, struct err *err)
@@ -174,14 +185,17 @@ static void note(struct station *station, const char *id, const struct hosts_sub
                  const struct entry *known, struct trust_result *result)
 {
     struct sighting sighting = { subject, peer, known, result, { .station = station, .id = id, .apply = note_sighting,
-                                 .actor = { "postern", NULL } } };
-    struct err err;
+                                 .actor = { "postern", NULL } }, .lock = PTHREAD_MUTEX_INITIALIZER,
+                                 .over = PTHREAD_COND_INITIALIZER };
 
     sighting.change.ctx = &sighting;
-    if (store_write(station->store, note_run, &sighting, true, &err) < 0)
-        log_warning(id, "The certificate could not be noted in Allowed Hosts: %s", err.text);
-    else
-        noted(&sighting, NULL);
+    store_submit(station->store, note_run, noted, &sighting, true);
+    pthread_mutex_lock(&sighting.lock);
+    while (!sighting.finished)
+        pthread_cond_wait(&sighting.over, &sighting.lock);
+    pthread_mutex_unlock(&sighting.lock);
+    if (sighting.err.code != ERR_NONE)
+        log_warning(id, "The certificate could not be noted in Allowed Hosts: %s", sighting.err.text);
     change_free(&sighting.change);
 }
 
@@ -204,6 +218,8 @@ int hosts_judge(struct station *station, const struct hosts_subject *subject, co
 
     decide(station, subject, known, peer, result);
     good = result->verdict == TRUST_YES || result->verdict == TRUST_EXEMPT;
+    if (!good && peer->resumed)
+        return err_id(err, ERR_TEMPORARY, HOSTS_RESUMED, "certificate", "%s", result->text);
     if (subject->record && (!good || (known && hosts_entry_is_news(known->component, result, clock_now()))))
         note(station, id, subject, peer, known, result);
     good = result->verdict == TRUST_YES || result->verdict == TRUST_EXEMPT;
@@ -364,12 +380,13 @@ static void retry_again(void *ctx)
         registry_each(station->accounts, retry_waiting, station);
 }
 
-/* Twice: an attempt that was judged just before the change tells its account only now. */
+/* Twice: an attempt that was judged just before the change tells its account only now. Not on this thread, which writes: there may
+ * be many accounts. */
 void hosts_changed(struct station *station)
 {
     tls_client_forget_sessions();
     connect_recheck(station);
-    registry_each(station->accounts, retry_waiting, station);
+    jobs_submit(station->jobs, retry_again, station);
     jobs_at(station->jobs, clock_mono() + RETRY_AGAIN_MS, retry_again, station);
 }
 

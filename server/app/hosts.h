@@ -32,7 +32,11 @@ struct hosts_subject {
     const char *verify_name;            /* or "" */
     bool record;                        /* false: a probe, which leaves no trace in Allowed Hosts */
 };
-/* 0 to go on. -1 with err cert.challenge, cert.changed, cert.rejected, cert.refused; the host is then recorded, durably, whether or
+/* The session was resumed, so the certificate judged is the one of an earlier handshake: nothing is recorded; the caller tries once
+ * more with a whole handshake. */
+#define HOSTS_RESUMED "cert.resumed"
+
+/* 0 to go on. -1 with err cert.challenge, cert.changed, cert.rejected, cert.refused (or HOSTS_RESUMED); the host is then recorded, durably, whether or
  * not anyone is looking. Not on an HTTP thread or the writer: it may wait for the store. `*result` is always filled. */
 int hosts_judge(struct station *station, const struct hosts_subject *subject, const struct tls_peer *peer,
                 struct trust_result *result, struct err *err);
