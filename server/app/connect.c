@@ -54,6 +54,87 @@ int secret_resolve(const struct station *station, const struct secret *secret, c
     return read_secret_file(path, secret->file, ret, err);
 }
 
+/* ---- protocols ---- */
+
+struct connect_protocol {
+    void *(*make)(struct connect *connect, const struct mail_server *server);
+    int (*start)(void *session, const struct mail_auth *auth, struct err *err);
+    void (*abort)(void *session);
+    void (*close)(void *session);       /* politely where it can; frees */
+};
+
+static void *smtp_make(struct connect *connect, const struct mail_server *server)
+{
+    return smtp_new(server, &connect->observer, connect->station->host_name);
+}
+
+static int smtp_start(void *session, const struct mail_auth *auth, struct err *err)
+{
+    return smtp_open(session, auth, err);
+}
+
+static void smtp_cut(void *session)
+{
+    smtp_abort(session);
+}
+
+static void smtp_close(void *session)
+{
+    if (smtp_is_usable(session))
+        smtp_quit(session);
+    smtp_free(session);
+}
+
+static void *imap_make(struct connect *connect, const struct mail_server *server)
+{
+    return imap_new(server, &connect->observer);
+}
+
+static int imap_start(void *session, const struct mail_auth *auth, struct err *err)
+{
+    return imap_open(session, auth, err);
+}
+
+static void imap_cut(void *session)
+{
+    imap_abort(session);
+}
+
+static void imap_close(void *session)
+{
+    if (imap_is_usable(session))
+        imap_logout(session);
+    imap_free(session);
+}
+
+static void *pop3_make(struct connect *connect, const struct mail_server *server)
+{
+    return pop3_new(server, &connect->observer);
+}
+
+static int pop3_start(void *session, const struct mail_auth *auth, struct err *err)
+{
+    return pop3_open(session, auth, err);
+}
+
+static void pop3_cut(void *session)
+{
+    pop3_abort(session);
+}
+
+static void pop3_close(void *session)
+{
+    if (pop3_is_usable(session))
+        pop3_quit(session);
+    pop3_free(session);
+}
+
+static const struct connect_protocol protocols[] = {
+    [TRANSPORT_SMTP] = { smtp_make, smtp_start, smtp_cut, smtp_close },
+    [TRANSPORT_IMAP] = { imap_make, imap_start, imap_cut, imap_close },
+    [TRANSPORT_POP3] = { pop3_make, pop3_start, pop3_cut, pop3_close },
+};
+
 /* ---- the open ones ---- */
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -94,7 +175,7 @@ void connect_abort_all(struct station *station)
     pthread_mutex_lock(&open_lock);
     for (struct connect *connect = open_list; connect; connect = connect->next)
         if (connect->station == station)
-            smtp_abort(connect->smtp);
+            connect->protocol->abort(connect->session);
     pthread_mutex_unlock(&open_lock);
 }
 
@@ -106,7 +187,7 @@ void connect_recheck(struct station *station)
 
         subject_of(connect, &subject);
         if (connect->station == station && connect->peer && !hosts_would_go_on(station, &subject, connect->peer))
-            smtp_abort(connect->smtp);
+            connect->protocol->abort(connect->session);
     }
     pthread_mutex_unlock(&open_lock);
 }
@@ -188,9 +269,8 @@ void connect_free(struct connect *connect)
     if (connect == NULL)
         return;
     delist(connect);
-    if (connect->smtp && smtp_is_usable(connect->smtp))
-        smtp_quit(connect->smtp);
-    smtp_free(connect->smtp);
+    if (connect->session)
+        connect->protocol->close(connect->session);
     tls_peer_free(connect->peer);
     json_decref(connect->steps);
     json_decref(connect->challenge);
@@ -225,6 +305,8 @@ int connect_auth(struct connect *connect, struct mail_auth *auth, char **secret,
         return 0;
     if (basic == NULL)
         return err_id(err, ERR_REFUSED, "config.unsupported", "emailAuthenticator", "OAuth 2 is not supported by this version yet.");
+    if (*basic->username == '\0' && connect->account->type == &incoming_account_type)
+        return err_id(err, ERR_REFUSED, "config.authenticator", "emailAuthenticator", "No user name is given.");
     if (*basic->username == '\0' && basic->password.value == NULL && basic->password.file == NULL)
         return 0;                       /* a new account's default: a relay that asks for nothing */
     if (*basic->username == '\0')
@@ -244,6 +326,7 @@ static int check_settings(const struct connect *connect, struct err *err)
 
 int connect_open(struct connect *connect, struct err *err)
 {
+    const struct entry *account = connect->account;
     AUTO_SECRET char *secret = NULL;
     struct mail_server server;
     struct mail_auth auth;
@@ -251,9 +334,19 @@ int connect_open(struct connect *connect, struct err *err)
     if (check_settings(connect, err) < 0 || connect_auth(connect, &auth, &secret, err) < 0)
         return -1;
     connect_server(connect->account, &server);
-    connect->smtp = smtp_new(&server, &connect->observer, connect->station->host_name);
+    connect->protocol = &protocols[account_transport(account->type, account->component)];
+    connect->session = connect->protocol->make(connect, &server);
     enlist(connect);
-    return smtp_open(connect->smtp, &auth, err);
+    return connect->protocol->start(connect->session, &auth, err);
+}
+
+int connect_look_at_mailbox(struct connect *connect, struct err *err)
+{
+    const struct account *account = connect->account->component;
+
+    if (account_transport(connect->account->type, account) == TRANSPORT_POP3)
+        return pop3_stat(connect->pop3, NULL, err);
+    return imap_select(connect->imap, account->mailbox, true, NULL, err);
 }
 
 json_t *connect_tls_json(const struct connect *connect)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server/app/connect.h - from an account to an open session: settings, secrets, trust decision, status. Used by sending and verify. */
+/* server/app/connect.h - from an account to an open session, whichever protocol it speaks: settings, secrets, trust decision,
+ * status. Used by sending and verify. */
 #ifndef POSTERN_APP_CONNECT_H
 #define POSTERN_APP_CONNECT_H
 
@@ -7,18 +8,27 @@
 
 #include "app/live.h"
 #include "app/station.h"
+#include "mail/imap.h"
 #include "mail/observer.h"
+#include "mail/pop3.h"
 #include "mail/security.h"
 #include "mail/smtp.h"
 
 struct tls_peer;
+struct connect_protocol;                /* connect.c: what differs between them */
 
 /* One use of an account's settings. */
 struct connect {
     struct station *station;
     struct entry *account;              /* held */
     struct live *live;                  /* held; NULL for settings that are not stored */
-    struct smtp_session *smtp;
+    const struct connect_protocol *protocol;
+    union {                             /* as `protocol` says; NULL until connect_open() */
+        void *session;
+        struct smtp_session *smtp;
+        struct imap_session *imap;
+        struct pop3_session *pop3;
+    };
     struct tls_peer *peer;              /* what the server showed, once it did */
     json_t *steps;                      /* verify: filled as it goes; NULL otherwise */
     json_t *challenge;                  /* verify: the Allowed Hosts entry that waits, or NULL */
@@ -31,8 +41,10 @@ struct connect *connect_new(struct station *station, struct entry *account, bool
 void connect_free(struct connect *connect);             /* closes the session politely where it can; NULL is fine */
 MEM_FREEP(connect)
 
-/* Opens the SMTP session: resolve to authenticate. The account's live state is told when `stored`. */
+/* Opens the session that the account's transport asks for: resolve to authenticate. */
 int connect_open(struct connect *connect, struct err *err);
+/* Incoming: is the mailbox there? Changes nothing in it. */
+int connect_look_at_mailbox(struct connect *connect, struct err *err);
 /* lastTls, or NULL without TLS; the caller's. */
 json_t *connect_tls_json(const struct connect *connect);
 

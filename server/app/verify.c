@@ -22,13 +22,7 @@ static enum mail_transport transport_of(const struct entry *entry)
 
 static int open_incoming(struct connect *connect, struct err *err)
 {
-    const struct account *account = connect->account->component;
-    struct mail_server server;
-
-    if (*account->hostname == '\0')
-        return err_id(err, ERR_REFUSED, "config.hostname", "hostname", "No hostname is given.");
-    connect_server(connect->account, &server);
-    return mail_probe(transport_of(connect->account), &server, &connect->observer, err);
+    return connect_open(connect, err) < 0 ? -1 : connect_look_at_mailbox(connect, err);
 }
 
 /* An attempt that failed over its settings, before its first step, failed at the step that needed them. */
