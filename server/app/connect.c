@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/hosts.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "model/account.h"
+#include "tls/client.h"
 
 #define SECRET_FILE_MAX (64 * 1024)
 
@@ -21,19 +23,28 @@ static int read_secret_file(const char *path, const char *name, char **ret, stru
 {
     struct buf text;
     ssize_t got = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);     /* a FIFO must not keep a worker waiting */
+    struct stat st;
     char *room;
 
     if (fd < 0)
         return err_id(err, ERR_REFUSED, "config.secretFile", "emailAuthenticator", "The secret file \"%s\" cannot be read: %s.",
                       name, strerror(errno));
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_id(err, ERR_REFUSED, "config.secretFile", "emailAuthenticator", "The secret file \"%s\" is no regular file.",
+                      name);
+    }
     buf_init_secret(&text, SECRET_FILE_MAX);
     while ((room = buf_room(&text, 4096)) && (got = read(fd, room, 4096)) > 0)
         text.len += (size_t)got;
     close(fd);
     if (got == 0 && text.p) {
+        size_t len;
+
         text.p[text.len] = '\0';
-        text.p[strcspn(text.p, "\r\n")] = '\0';
+        len = strcspn(text.p, "\r\n");
+        mem_wipe(text.p + len, text.len - len);         /* freed as a text, and wiped no further than its end */
         *ret = buf_take(&text);
         return 0;
     }
@@ -146,6 +157,8 @@ static void enlist(struct connect *connect)
     connect->next = open_list;
     open_list = connect;
     connect->open = true;
+    if (atomic_load(&connect->station->stopping))       /* connect_abort_all() may have been here already */
+        connect->protocol->abort(connect->session);
     pthread_mutex_unlock(&open_lock);
 }
 
@@ -264,13 +277,19 @@ struct connect *connect_new(struct station *station, struct entry *account, bool
     return connect;
 }
 
+static void close_session(struct connect *connect)
+{
+    delist(connect);
+    if (connect->session)
+        connect->protocol->close(connect->session);
+    connect->session = NULL;
+}
+
 void connect_free(struct connect *connect)
 {
     if (connect == NULL)
         return;
-    delist(connect);
-    if (connect->session)
-        connect->protocol->close(connect->session);
+    close_session(connect);
     tls_peer_free(connect->peer);
     json_decref(connect->steps);
     json_decref(connect->challenge);
@@ -324,9 +343,20 @@ static int check_settings(const struct connect *connect, struct err *err)
     return 0;
 }
 
-int connect_open(struct connect *connect, struct err *err)
+static int open_once(struct connect *connect, const struct mail_server *server, const struct mail_auth *auth, struct err *err)
 {
     const struct entry *account = connect->account;
+
+    connect->protocol = &protocols[account_transport(account->type, account->component)];
+    connect->session = connect->protocol->make(connect, server);
+    enlist(connect);
+    return connect->protocol->start(connect->session, auth, err);
+}
+
+/* Who verifies wants to see what the server shows now, and a certificate that was trusted in an earlier handshake may be renewed
+ * since it no longer is: both take a whole handshake. */
+int connect_open(struct connect *connect, struct err *err)
+{
     AUTO_SECRET char *secret = NULL;
     struct mail_server server;
     struct mail_auth auth;
@@ -334,10 +364,16 @@ int connect_open(struct connect *connect, struct err *err)
     if (check_settings(connect, err) < 0 || connect_auth(connect, &auth, &secret, err) < 0)
         return -1;
     connect_server(connect->account, &server);
-    connect->protocol = &protocols[account_transport(account->type, account->component)];
-    connect->session = connect->protocol->make(connect, &server);
-    enlist(connect);
-    return connect->protocol->start(connect->session, &auth, err);
+    if (connect->steps)
+        server.session_key = NULL;
+    if (open_once(connect, &server, &auth, err) == 0)
+        return 0;
+    if (strcmp(err->id, HOSTS_RESUMED) != 0)
+        return -1;
+    tls_client_forget_sessions();
+    close_session(connect);
+    server.session_key = NULL;
+    return open_once(connect, &server, &auth, err);
 }
 
 int connect_look_at_mailbox(struct connect *connect, struct err *err)
