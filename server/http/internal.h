@@ -16,6 +16,7 @@
 #define QUERIES_MAX 24
 #define URI_MAX 8192
 #define BODY_PRESET (1 << 20)
+#define BODY_DISCARD (64 << 20)     /* of a chunked body that is too large: read and forgotten, so that 413 can be told */
 #define BODY_DRAIN (64 << 10)       /* a refused body up to this is read, so that the connection lives on */
 #define EXTRA_MAX (16 << 10)        /* headers a handler adds */
 #define SESSION_TOKEN_LEN 43

@@ -267,7 +267,7 @@ static enum MHD_Result take_body(struct http_call *call, struct str piece)
     if (call->discard)
         call->discarded += piece.len;
     atomic_fetch_add(&call->phase_since, (int64_t)(piece.len / BODY_SLOWEST));
-    return call->discarded > BODY_PRESET ? MHD_NO : MHD_YES;
+    return call->discarded > BODY_DISCARD ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result park(struct http_call *call)
