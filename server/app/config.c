@@ -170,6 +170,31 @@ static int write_component(struct store_tx *tx, struct write *write, struct err 
     return store_change(tx, write, err);
 }
 
+/* The EmailService refers to the account by its name: to `to` from now on; "" for nothing. */
+static int follow_default(struct store_tx *tx, struct write *write, const char *to, struct err *err)
+{
+    const struct config_request *request = write->request;
+    AUTO(entry) service = registry_get(write->station->services, email_service_type.name);
+    struct email_service *changed;
+    struct store_stamp stamp = { request->actor.name, clock_now() };
+    struct store_audit audit = { .at = stamp.at, .who = request->actor.name, .address = request->actor.address,
+                                 .action = "change", .resource = "EmailService/EmailService" };
+
+    if (service == NULL || !is_account(write->result.before->type) ||
+        strcmp(((const struct email_service *)service->component)->default_outgoing_account, request->name) != 0)
+        return 0;
+    changed = component_copy(&email_service_type, service->component);
+    free(changed->default_outgoing_account);
+    changed->default_outgoing_account = mem_strdup(to);
+    write->result.service_after = entry_new(&email_service_type, service->name, changed, stamp.by, stamp.at, write->station->key);
+    write->result.service_before = TAKE(service);
+    if (request->dry_run)
+        return 0;
+    if (store_put(tx, &email_service_type, write->result.service_after->name, changed, &stamp, err) < 0)
+        return -1;
+    return store_audit_add(tx, &audit, err);
+}
+
 static int refuse_waiting(struct store_tx *tx, const struct write *write, struct err *err)
 {
     struct store_message_counts counts;
@@ -183,6 +208,15 @@ static int refuse_waiting(struct store_tx *tx, const struct write *write, struct
                       "%lld messages of \"%s\" still wait. Send or cancel them first, or delete with ?force=true, which cancels them.",
                       (long long)counts.waiting, write->request->name);
     return 0;
+}
+
+static int refuse_default(const struct write *write, struct err *err)
+{
+    if (write->result.service_after == NULL || write->request->force)
+        return 0;
+    return err_id(err, ERR_CONFLICT, "account.isDefault", NULL,
+                  "\"%s\" is the defaultOutgoingAccount of the EmailService. Choose another one first, or delete with ?force=true, "
+                  "which leaves none.", write->request->name);
 }
 
 static int cancel_waiting(struct store_tx *tx, const char *account, struct err *err)
@@ -202,7 +236,7 @@ static int delete_component(struct store_tx *tx, struct write *write, struct err
 
     if (write->result.before == NULL)
         return not_found(write, err);
-    if (refuse_waiting(tx, write, err) < 0 ||
+    if (follow_default(tx, write, "", err) < 0 || refuse_default(write, err) < 0 || refuse_waiting(tx, write, err) < 0 ||
         (request->last_word &&
          request->last_word(write->request, write->result.before, NULL, &write->result.problems, err) < 0))
         return -1;
@@ -232,6 +266,8 @@ static int rename_component(struct store_tx *tx, struct write *write, struct err
     write->result.after = entry_new(before->type, request->new_name, component_copy(before->type, before->component),
                                     request->actor.name, clock_now(), write->station->key);
     write->result.outcome = CONFIG_CHANGED;
+    if (follow_default(tx, write, request->new_name, err) < 0)
+        return -1;
     if (request->dry_run)
         return 0;
     if (store_rename(tx, before->type, request->name, request->new_name, err) < 0 ||
@@ -268,6 +304,8 @@ static void publish(struct write *write)
         entry_free(registry_remove(request->registry, request->name));
     if (result->after)
         entry_free(registry_put(request->registry, entry_hold(result->after)));
+    if (result->service_after)
+        entry_free(registry_put(write->station->services, entry_hold(result->service_after)));
     if (write->station->accounts_changed)
         write->station->accounts_changed(write->station, result->before, result->after);
 }
@@ -333,7 +371,18 @@ void config_result_clear(struct config_result *result)
     problems_clear(&result->warnings);
     entry_free(result->before);
     entry_free(result->after);
+    entry_free(result->service_before);
+    entry_free(result->service_after);
     *result = (struct config_result){ 0 };
+}
+
+static json_t *plan_item(const struct component_type *type, const char *name, const char *action, const struct entry *before,
+                         const struct entry *after)
+{
+    AUTO_FREE char *resource = mem_printf("%s/%s", type->name, name);
+
+    return json_pack("{s:s, s:s, s:o, s:o}", "resource", resource, "action", action, "before",
+                     before ? entry_json(before) : json_null(), "after", after ? entry_json(after) : json_null());
 }
 
 json_t *config_plan(const struct config_request *request, const struct config_result *result)
@@ -342,13 +391,12 @@ json_t *config_plan(const struct config_request *request, const struct config_re
     const struct entry *shown = result->after ? result->after : result->before;
     json_t *changes = json_array();
 
-    if (result->outcome != CONFIG_UNCHANGED) {
-        AUTO_FREE char *resource = mem_printf("%s/%s", shown->type->name, request->name);
-
-        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o}", "resource", resource, "action",
-                                                 request->op == CONFIG_RENAME ? "rename" : actions[result->outcome], "before",
-                                                 result->before ? entry_json(result->before) : json_null(), "after",
-                                                 result->after ? entry_json(result->after) : json_null()));
-    }
+    if (result->outcome != CONFIG_UNCHANGED)
+        json_array_append_new(changes, plan_item(shown->type, request->name,
+                                                 request->op == CONFIG_RENAME ? "rename" : actions[result->outcome],
+                                                 result->before, result->after));
+    if (result->service_after)
+        json_array_append_new(changes, plan_item(&email_service_type, result->service_after->name, "change",
+                                                 result->service_before, result->service_after));
     return json_pack("{s:o, s:i}", "changes", changes, "unchanged", result->outcome == CONFIG_UNCHANGED ? 1 : 0);
 }

@@ -19,6 +19,8 @@ struct config_result {
     struct problems warnings;
     struct entry *before;               /* held; NULL when there was none */
     struct entry *after;                /* held; NULL when deleted */
+    /* Held: the EmailService whose defaultOutgoingAccount follows the rename, or is emptied by a forced deletion. */
+    struct entry *service_before, *service_after;
 };
 
 struct config_request {
@@ -30,7 +32,7 @@ struct config_request {
     const char *new_name;               /* CONFIG_RENAME */
     const json_t *document;
     bool dry_run;
-    bool force;                         /* DELETE: although messages wait */
+    bool force;                         /* DELETE: although messages wait, or it is the default */
     bool no_create;                     /* REPLACE: of what is there only (services) */
     struct actor actor;
     /* The last word of those who know the type, on the writer thread: may refuse, or put into `component` (NULL: it is to be

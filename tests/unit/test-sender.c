@@ -81,6 +81,8 @@ static const struct row {
     { "the second try sends the rest", "sdf", "a", SMTP_SENT, false, false, 's', "ssf", '0', NULL },
     { "a canceled recipient is not tried", "cq", "r", SMTP_PERMANENT, false, false, 'f', "cf", '0', "delivery.refused" },
     { "after an uncertain try it goes out again", "?", "a", SMTP_SENT, false, false, 's', "s", '0', NULL },
+    { "an attempt that came to nothing leaves it uncertain", "?", "u", SMTP_LOST, false, false, '?', "?", '+', "connect.closed" },
+    { "and so does one that was put off", "?", "d", SMTP_TEMPORARY, true, false, '?', "?", '0', "delivery.deferred" },
     { "given up after retryFor", "d", "d", SMTP_TEMPORARY, false, true, 'f', "f", '0', "delivery.deferred" },
     { "given up, one had been sent", "sd", "d", SMTP_TEMPORARY, false, true, 's', "sf", '0', "delivery.deferred" },
     { "given up when the connection is lost", "q", "u", SMTP_LOST, false, true, 'f', "f", '0', "connect.closed" },
@@ -155,6 +157,48 @@ static void test_words(void)
 }
 
 /* retryFor counts from sendAt, where that was later than the post. */
+/* An account that became atMostOnce while a message was uncertain: a person decides, and may say "retry". */
+static void test_person(void)
+{
+    struct account once = { .delivery_guarantee = GUARANTEE_AT_MOST_ONCE };
+    struct account least = { .delivery_guarantee = GUARANTEE_AT_LEAST_ONCE };
+    static const struct { const char *recipients; bool once, least; } cases[] = {
+        { "?", true, false }, { "s?f", true, false }, { "q", false, false }, { "sd", false, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(message) message = message_with(cases[i].recipients, 0, 1);
+
+        ok(result_is_for_person(message, &once) == cases[i].once, "%s: atMostOnce", cases[i].recipients);
+        ok(result_is_for_person(message, &least) == cases[i].least, "%s: atLeastOnce", cases[i].recipients);
+    }
+}
+
+/* What is not the message's fault, or the server's, costs no message and no time. */
+static void test_blame(void)
+{
+    struct account account = { .retry_for = 0 };
+    static const struct { const char *id; enum err_code code; enum smtp_outcome outcome; char state; bool at_once; } cases[] = {
+        { "connect.aborted", ERR_STOPPED, SMTP_LOST, 'd', true },
+        { "auth.required", ERR_REFUSED, SMTP_TEMPORARY, 'd', false },
+        { "connect.closed", ERR_TEMPORARY, SMTP_LOST, 'f', false },
+        { "protocol.refused", ERR_TEMPORARY, SMTP_TEMPORARY, 'f', false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(message) message = message_with("q", 10 * 1000, 1);
+        struct result_envelope envelope;
+        struct err err;
+
+        result_envelope_init(&envelope, message);
+        err_id(&err, cases[i].code, cases[i].id, "smtp.mail", "It went wrong.");
+        result_apply(message, &envelope, cases[i].outcome, &err, &account, NOW);
+        result_envelope_free(&envelope);
+        ok(letter_of(message->state) == cases[i].state, "retryFor 0, %s: %c", cases[i].id, cases[i].state);
+        ok((message->next_attempt == NOW) == cases[i].at_once, "  tried again at once, or not");
+    }
+}
+
 static void test_send_at(void)
 {
     static const struct row later = { "", "q", "d", SMTP_TEMPORARY, false, false, 'd', "d", '+', NULL };
@@ -193,6 +237,8 @@ int main(void)
 {
     test_apply();
     test_words();
+    test_person();
+    test_blame();
     test_send_at();
     test_back_off();
     return done();
