@@ -278,7 +278,8 @@ int dialog_start_tls(struct dialog *d, struct err *err)
     char detail[192] = "";
     int rc;
 
-    if (net_conn_pending(d->conn) > 0)
+    /* Where we begin with TLS, one who speaks first is no forger but a port without TLS: the handshake says so. */
+    if (net_conn_received(d->conn) && net_conn_pending(d->conn) > 0)
         rc = dialog_fail(
             d, ERR_TEMPORARY, "tls.injected", "tls", &own,
             "Something was sent before the encryption began, as a forger between here and %s would do it; "
