@@ -70,7 +70,7 @@ void head_init(struct head *head)
     *head = (struct head){ .status = 0 };
 }
 
-static void refuse(struct head *head, int status, const char *why)
+void head_refuse(struct head *head, int status, const char *why)
 {
     if (head->status == 0) {
         head->status = status;
@@ -83,15 +83,15 @@ void head_add(struct head *head, struct str name, struct str value)
     int at;
 
     if (++head->count > FIELDS_MAX) {
-        refuse(head, 431, "The request has too many header fields.");
+        head_refuse(head, 431, "The request has too many header fields.");
         return;
     }
     if (!head_name_ok(name)) {
-        refuse(head, 400, "A header field has a name that isn't one.");
+        head_refuse(head, 400, "A header field has a name that isn't one.");
         return;
     }
     if (!head_value_ok(value)) {
-        refuse(head, 400, "A header field has a control character in its value.");
+        head_refuse(head, 400, "A header field has a control character in its value.");
         return;
     }
     at = head_field_of(name);
@@ -102,7 +102,7 @@ void head_add(struct head *head, struct str name, struct str value)
         return;
     }
     if (fields[at].kind == ONE)
-        refuse(head, 400, "A header field is repeated that may be there only once.");
+        head_refuse(head, 400, "A header field is repeated that may be there only once.");
     head->repeated |= 1u << at;
 }
 
@@ -125,14 +125,14 @@ static void check_body(struct head *head, bool old)
     struct str length = head->field[HEAD_CONTENT_LENGTH], coding = head->field[HEAD_TRANSFER_ENCODING];
 
     if (coding.p && length.p)
-        refuse(head, 400, "Content-Length and Transfer-Encoding exclude each other.");
+        head_refuse(head, 400, "Content-Length and Transfer-Encoding exclude each other.");
     if (coding.p && old)
-        refuse(head, 400, "HTTP/1.0 has no Transfer-Encoding.");
+        head_refuse(head, 400, "HTTP/1.0 has no Transfer-Encoding.");
     if (coding.p && !str_eq_nocase(coding, STR("chunked")))
-        refuse(head, 501, "The only Transfer-Encoding known here is chunked.");
+        head_refuse(head, 501, "The only Transfer-Encoding known here is chunked.");
     head->chunked = coding.p != NULL;
     if (length.p && !parse_length(length, &head->length))
-        refuse(head, 400, "Content-Length isn't a number.");
+        head_refuse(head, 400, "Content-Length isn't a number.");
 }
 
 void head_end(struct head *head, const char *version)
@@ -140,13 +140,13 @@ void head_end(struct head *head, const char *version)
     bool old = strcmp(version, "HTTP/1.0") == 0;
 
     if (!old && strcmp(version, "HTTP/1.1") != 0)
-        refuse(head, 505, "HTTP/1.1 is spoken here.");
+        head_refuse(head, 505, "HTTP/1.1 is spoken here.");
     check_body(head, old);
     if (head->field[HEAD_HOST].p == NULL && !old)
-        refuse(head, 400, "The Host field is missing.");
+        head_refuse(head, 400, "The Host field is missing.");
     if (head->field[HEAD_EXPECT].p) {
         if (!str_eq_nocase(head->field[HEAD_EXPECT], STR("100-continue")))
-            refuse(head, 417, "The only expectation known here is 100-continue.");
+            head_refuse(head, 417, "The only expectation known here is 100-continue.");
         head->expects = true;
     }
 }

@@ -33,6 +33,8 @@ void head_init(struct head *head);
 void head_add(struct head *head, struct str name, struct str value);
 /* After the last field; sets status and why. */
 void head_end(struct head *head, const char *version);
+/* For what others see; the first reason counts. `why` stays. */
+void head_refuse(struct head *head, int status, const char *why);
 /* Index of a known field by its name in any case, or -1. */
 int head_field_of(struct str name);
 

@@ -94,6 +94,7 @@ struct http_server {
     struct sessions *sessions;
     struct guess *bad_tokens;
     struct asset_index *assets;
+    bool parses_in_place;               /* libmicrohttpd is the one that framing.h is about */
     struct MHD_Response *stopping_answer;
     atomic_bool stopping;
     bool stopped;

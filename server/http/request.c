@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/framing.h"
 #include "http/internal.h"
 #include "http/uri.h"
 
@@ -41,12 +42,34 @@ void *request_uri(void *cls, const char *uri, struct MHD_Connection *connection)
     return NULL;
 }
 
+struct seeing {
+    struct head *head;
+    struct framing framing;
+};
+
 static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                   const char *value, size_t value_len)
 {
+    struct seeing *seeing = cls;
+
     (void)kind;
-    head_add(cls, str_n(name, name_len), str_n(value ? value : "", value_len));
+    framing_field(&seeing->framing, str_n(name, name_len), str_n(value, value_len));
+    head_add(seeing->head, str_n(name, name_len), str_n(value ? value : "", value_len));
     return MHD_YES;
+}
+
+static void see_head(struct http_call *call, const char *method, const char *url, const char *version)
+{
+    const union MHD_ConnectionInfo *info;
+    struct seeing seeing = { .head = &call->head };
+
+    framing_begin(&seeing.framing, method, url, buf_str(&call->uri), version);
+    MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, see_header, &seeing);
+    info = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (call->server->parses_in_place && call->uri.len > 0 && (info == NULL || !framing_end(&seeing.framing, method + info->header_size)))
+        head_refuse(&call->head, 400, "The request has a line end, a space or a control character where none may be.");
+    if (!head_name_ok(str_c(method)))
+        head_refuse(&call->head, 400, "The method isn't one.");
 }
 
 static uint64_t mix(uint64_t x)         /* splitmix64: a counter that doesn't look like one */
@@ -198,8 +221,10 @@ static int judge(struct http_call *call, const char *method, const char *version
     }
     if (uri_split(str_c(path), &scheme, &authority, &rest))     /* RFC 9112 3.2.2: it overrides Host */
         path = rest.len > 0 ? rest.p : "/";
-    else if (path[0] != '/' && strcmp(path, "*") != 0)
+    else if (path[0] != '/' && strcmp(path, "*") != 0) {
+        call->close = true;
         return refuse(call, 400, "request", "The address of the request isn't a path.");
+    }
     if (call->head.field[HEAD_HOST].p && auth_host(call, call->head.field[HEAD_HOST]) < 0)
         return -1;
     if (authority.p != call->head.field[HEAD_HOST].p && auth_host(call, authority) < 0)
@@ -237,14 +262,14 @@ static enum MHD_Result queue(struct http_call *call)
 }
 
 static enum MHD_Result begin(struct http_call *call, struct MHD_Connection *connection, const char *method,
-                             const char *version)
+                             const char *url, const char *version)
 {
     enter(call, PHASE_BODY);
     call->connection = connection;
     call->counted = true;
     atomic_fetch_add(&call->server->requests, 1);
     atomic_fetch_add(&call->server->open_requests, 1);
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, see_header, &call->head);
+    see_head(call, method, url, version);
     if (judge(call, method, version) == 0)
         return MHD_YES;
     call->discard = true;
@@ -306,10 +331,10 @@ enum MHD_Result request_access(void *cls, struct MHD_Connection *connection, con
 {
     struct http_call *call = *con_cls;
 
-    (void)cls, (void)url;
+    (void)cls;
     if (call == NULL) {
         *con_cls = call = call_of(connection);
-        return call ? begin(call, connection, method, version) : MHD_NO;
+        return call ? begin(call, connection, method, url, version) : MHD_NO;
     }
     if (*upload_len > 0) {
         struct str piece = str_n(upload, *upload_len);
