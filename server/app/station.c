@@ -344,7 +344,7 @@ static void release_one(struct entry *entry, void *ctx)
     if (live_queue_size(live) == 0 || live_day_is_over(live, account, clock_now()))
         return;
     if (store_write(station->store, release_run, entry, false, &err) == 0)
-        sender_notice(station, entry->name, 0);
+        sender_notice(station, entry->name, clock_now());       /* not 0: with batch they wait for the tick */
 }
 
 static void on_midnight(void *ctx)
