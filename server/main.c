@@ -31,6 +31,7 @@
 
 #define LISTEN_PRESET "127.0.0.1:8025"
 #define LISTEN_MAX 16
+#define HTTPS_PORT 443
 #define NAMES_MAX 80                    /* the WebService allows 50 names of its own */
 #define GRACE SECONDS(10)               /* for deliveries under way when we are told to stop */
 
@@ -188,6 +189,9 @@ static int secure_listeners(struct station *station, const struct web_service *w
             continue;
         listening->listeners[i].cert_pem = listening->pair.cert_pem;
         listening->listeners[i].key_pem = listening->pair.key_pem;
+        /* A browser holds to it for the host, whatever the port: only where the host's usual port is ours, and not for a
+         * certificate that nobody vouched for. */
+        listening->listeners[i].hsts = *web->https_key && listening->listeners[i].port == HTTPS_PORT;
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "http/internal.h"
 
 #define PROBLEM_MAX (1 << 20)
+#define HSTS "max-age=31536000"         /* a year; other hosts of the domain are none of our business */
 
 static const struct pair security[] = {
     { "Content-Security-Policy",
@@ -125,6 +126,8 @@ struct MHD_Response *answer_dress(struct http_call *call, struct MHD_Response *r
     add(call, response, "Cache-Control", cache);
     for (size_t i = 0; i < COUNT_OF(security); i++)
         add(call, response, security[i].name, security[i].value);
+    if (call->listener->hsts)
+        add(call, response, "Strict-Transport-Security", HSTS);
     if (call->request_id[0])
         MHD_add_response_header(response, "X-Request-Id", call->request_id);
     while (next_extra(call, &at, &pair))

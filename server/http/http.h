@@ -71,6 +71,7 @@ bool http_preconditions(struct http_call *call, const char *etag);
 bool http_not_modified(struct http_call *call, const char *etag);
 
 /* Before the answer. Replaces one of ours of that name (Cache-Control); several Set-Cookie stay. */
+/* What isn't fit for a head (a line end!) is left out, and logged. */
 void http_add_header(struct http_call *call, const char *name, const char *value);
 
 /* The answer, exactly one. */
@@ -123,6 +124,7 @@ struct http_listener {
     const char *address;        /* IP literal without brackets */
     uint16_t port;              /* 0: any free one */
     const char *cert_pem, *key_pem;     /* NULL: plain HTTP */
+    bool hsts;                          /* with TLS: browsers are to come back with nothing else (RFC 6797) */
 };
 
 struct http_options {

@@ -79,7 +79,7 @@ struct listener {
     struct MHD_Daemon *daemon;
     char address[64];
     uint16_t port;
-    bool tls, wildcard;
+    bool tls, wildcard, hsts;
     char cookie[COOKIE_NAME_MAX];       /* of sessions: browsers keep cookies by host, whatever the port */
     struct http_server *server;
 };

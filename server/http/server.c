@@ -152,6 +152,7 @@ static int open_listener(struct http_server *server, struct listener *listener, 
     listener->server = server;
     listener->port = from->port;
     listener->tls = from->cert_pem != NULL;
+    listener->hsts = listener->tls && from->hsts;
     if (!uri_literal(from->address, listener->address))
         return err_set(err, ERR_INVALID, from->address, "This isn't an IP address.");
     listener->wildcard = strcmp(listener->address, "0.0.0.0") == 0 || strcmp(listener->address, "::") == 0;

@@ -99,7 +99,7 @@ static void test_talk(void)
     snprintf(cookie, sizeof(cookie), "Set-Cookie: __Host-postern_session_%u=", port);
     ok(strstr(got, cookie) && strstr(got, "; Path=/;") && !strstr(got, "Domain"), "and for this host and port only");
     is_int(talk("NORMAL", foreign, 1, got, sizeof(got)), 0, "a page without TLS");
-    ok(strstr(got, "HTTP/1.1 403") != NULL, "may not write");
+    ok(strstr(got, "HTTP/1.1 403") && strstr(got, "Strict-Transport-Security: max-age=31536000\r\n"), "may not write");
     ok(talk("LEGACY:-VERS-ALL:+VERS-TLS1.1", login, 1, got, sizeof(got)) < 0, "no TLS 1.1");
 }
 
@@ -124,7 +124,7 @@ static void test_stall(void)
 int main(void)
 {
     static const char *const names[] = { "localhost", "127.0.0.1" };
-    struct http_listener listener = { .address = "127.0.0.1" };
+    struct http_listener listener = { .address = "127.0.0.1", .hsts = true };
     struct http_options options = { .listeners = &listener, .listener_count = 1, .tables = tables, .threads = 2 };
     struct http_server *server = NULL;
     struct buf cert, key;

@@ -70,6 +70,17 @@ static void on_fail(struct http_call *call)
     http_answer_err(call, &err);
 }
 
+static void on_split(struct http_call *call)
+{
+    http_add_header(call, "X-Good", "a\tb \xc3\xa4");
+    http_add_header(call, "X-Evil", "a\r\nSet-Cookie: b=c");
+    http_add_header(call, "X-Line", "a\nb");
+    http_add_header(call, "X-Return", "a\rb");
+    http_add_header(call, "X-Evil: a\r\nX-Other", "b");
+    http_add_header(call, "", "b");
+    http_answer(call, 200, "text/plain", STR("split"));
+}
+
 static void on_put(struct http_call *call)
 {
     if (!http_preconditions(call, http_query(call, "new") ? NULL : "abc"))
@@ -172,6 +183,7 @@ static const struct http_route routes[] = {
     { HTTP_DELETE, "/session", ROLE_VIEWER, on_logout, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_POST, "/late", ROLE_NONE, on_late, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_GET, "/hold", ROLE_NONE, on_hold, 0, NULL, NULL, NULL, NULL, NULL },
+    { HTTP_GET, "/split", ROLE_NONE, on_split, 0, NULL, NULL, NULL, NULL, NULL },
     { HTTP_GET, "/stream", ROLE_NONE, on_stream, 0, NULL, NULL, NULL, NULL, NULL },
     { .pattern = NULL },
 };
@@ -309,6 +321,26 @@ static void test_routes(void)
     is_str(answer_header(&answer, "Cache-Control"), "no-store", "not kept");
     is_status("GET /fail?internal=1 HTTP/1.1\r\n" HOST "\r\n", 500, "an internal error");
     ok(!strstr(answer.body, "hunter2"), "keeps to itself");
+}
+
+static void test_answers(void)
+{
+    is_status("GET /split HTTP/1.1\r\n" HOST "\r\n", 200, "headers with line ends");
+    is_str(answer_header(&answer, "X-Good"), "a\tb \xc3\xa4", "a good one is there");
+    ok(!strstr(answer.head, "X-Evil") && !strstr(answer.head, "X-Line") && !strstr(answer.head, "X-Return") &&
+       !answer_header(&answer, "Set-Cookie") && !strstr(answer.head, "X-Other"), "the others are not");
+    ok(answer_header(&answer, "Strict-Transport-Security") == NULL, "nothing about TLS without it");
+    is_status("HEAD /ready HTTP/1.1\r\n" HOST VIEWER "If-None-Match: *\r\n\r\n", 304, "If-None-Match: * has it");
+    is_str(answer_header(&answer, "ETag"), "\"e1\"", "whatever it is");
+    is_status("GET /ready HTTP/1.1\r\n" HOST VIEWER "If-None-Match: e1\r\n\r\n", 200, "no ETag has no quotes");
+    is_status("GET /ready HTTP/1.1\r\n" HOST "If-None-Match: \"e1\"\r\n\r\n", 401, "nobody learns that it is the same");
+    is_status("HEAD /echo HTTP/1.1\r\n" HOST "\r\n", 405, "HEAD goes where GET goes");
+    is_str(answer_header(&answer, "Allow"), "POST, OPTIONS", "and not here");
+    is_status("HEAD /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "HEAD of nothing");
+    is_status("OPTIONS /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "OPTIONS of nothing");
+    is_status("OPTIONS /items/a HTTP/1.1\r\n" HOST "\r\n", 204, "OPTIONS");
+    is_str(answer_header(&answer, "Allow"), "GET, HEAD, PUT, OPTIONS", "needs nobody");
+    is_status("TRACE /open HTTP/1.1\r\n" HOST "\r\n", 405, "TRACE");
 }
 
 /* Nothing of a write's query is passed over: it might have been a dryRun. */
@@ -614,7 +646,14 @@ static void test_assets(void)
     is_str(answer_header(&answer, "ETag"), "\"bb-br\"", "with an ETag of its own");
     is_status("GET /assets/app-1.js HTTP/1.1\r\n" HOST "Accept-Encoding: gzip;q=0\r\n\r\n", 200, "neither");
     is_str(answer.body, "<!doctype html>", "as it is");
+    is_str(answer_header(&answer, "Vary"), "Accept-Encoding", "and says that others get others");
     is_status("HEAD / HTTP/1.1\r\n" HOST "If-None-Match: \"aa\"\r\n\r\n", 304, "not modified");
+    is_str(answer_header(&answer, "Vary"), "Accept-Encoding", "by the same rule");
+    is_status("HEAD / HTTP/1.1\r\n" HOST "\r\n", 200, "HEAD");
+    is_str(answer_header(&answer, "Content-Length"), "15", "knows the length");
+    is_str(answer_header(&answer, "Content-Type"), "text/html; charset=utf-8", "and the type");
+    is_status("OPTIONS / HTTP/1.1\r\n" HOST "\r\n", 204, "OPTIONS");
+    is_str(answer_header(&answer, "Allow"), "GET, HEAD, OPTIONS", "what a page takes");
     is_status("POST / HTTP/1.1\r\n" HOST "\r\n", 405, "pages are read only");
     is_str(answer_header(&answer, "Allow"), "GET, HEAD, OPTIONS", "Allow");
 }
@@ -759,6 +798,7 @@ int main(void)
     port = http_port(server, 0);
     test_basics();
     test_routes();
+    test_answers();
     test_queries();
     test_framing();
     test_smuggling();
