@@ -205,8 +205,8 @@ static int refuse_waiting(struct store_tx *tx, const struct write *write, struct
         return -1;
     if (counts.waiting > 0)
         return err_id(err, ERR_CONFLICT, "account.messagesWaiting", NULL,
-                      "%lld messages of \"%s\" still wait. Send or cancel them first, or delete with ?force=true, which cancels them.",
-                      (long long)counts.waiting, write->request->name);
+                      "Messages of \"%s\" still wait (%lld). Send or cancel them first, or delete with ?force=true, which cancels them.",
+                      write->request->name, (long long)counts.waiting);
     return 0;
 }
 

@@ -49,7 +49,7 @@ static size_t distance(const char *a, const char *b)
 static void unknown_property(const struct apply *apply, const struct prop *props, const char *name, const char *pointer)
 {
     const char *closest = NULL;
-    size_t best = 3;
+    size_t best = strlen(name) < 6 ? 2 : 3;     /* "foo" is nobody's "from" */
 
     for (const struct prop *prop = props; prop->name; prop++) {
         size_t far = distance(name, prop->name);

@@ -168,14 +168,31 @@ static bool has_body(const struct http_call *call)
     return call->head.chunked || call->head.length > 0;
 }
 
+static const char *types_of(const struct http_route *route)
+{
+    return route->media ? route->media : "application/json application/merge-patch+json";
+}
+
 static bool takes_type(const struct http_route *route, const char *type)
 {
-    struct str rest = str_c(route->media ? route->media : "application/json application/merge-patch+json"), one;
+    struct str rest = str_c(types_of(route)), one;
 
     while (str_split(&rest, ' ', &one))
         if (str_eq(one, str_c(type)) || str_eq(one, STR("*/*")))
             return true;
     return false;
+}
+
+static int refuse_type(struct http_call *call)
+{
+    AUTO_BUF(types, 512);
+    AUTO_FREE char *detail = NULL;
+
+    for (const char *p = types_of(call->route); *p; p++)
+        buf_addf(&types, *p == ' ' ? ", " : "%c", *p);
+    detail = mem_printf("The Content-Type is missing, or isn't one this path takes: %s.", types.p);
+    http_add_header(call, call->method == HTTP_PATCH ? "Accept-Patch" : "Accept", types.p);
+    return refuse(call, 415, "mediaType", detail);
 }
 
 /* Before the body is read. */
@@ -197,7 +214,7 @@ static int check_body(struct http_call *call)
         return refuse(call, 415, "mediaType", "Bodies are taken without a Content-Encoding.");
     }
     if (!head_media_type(call->head.field[HEAD_CONTENT_TYPE], type, sizeof(type)) || !takes_type(route, type))
-        return refuse(call, 415, "mediaType", "The Content-Type is missing, or isn't one this path takes.");
+        return refuse_type(call);
     return 0;
 }
 

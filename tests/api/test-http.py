@@ -70,6 +70,8 @@ def bodies():
                               ("application/merge-patch+json", 200)):
             answer = api.patch(path, data=b"{}", headers={"Content-Type": media})
             is_((answer.status, answer.headers["Content-Type"]), (status, "application/json" if status == 200 else "application/problem+json"), f"Content-Type: {media}")
+        answer = api.patch(path, data=b"{}", headers={"Content-Type": "text/plain"})
+        ok("application/merge-patch+json" in answer.json["detail"] and "application/merge-patch+json" in answer.headers["Accept-Patch"], "what would be right is told")
         is_(api.patch(path, data=b"{}", headers={**PATCH, "Content-Encoding": "gzip"}).status, 415, "a Content-Encoding")
         for size, method in ((40 << 20, "PUT"), (40 << 20, "PATCH"), ((1 << 20) + 1, "PUT")):
             answer = api.request(method, path, data=b'{"description":"' + b"x" * size + b'"}', headers=JSON)
