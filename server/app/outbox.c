@@ -282,6 +282,11 @@ static int all_run(struct store_tx *tx, void *ctx, struct err *err)
     case OUTBOX_FLUSH:
         if (store_message_move(tx, name, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &all->changed, err) < 0)
             return -1;
+        /* With atMostOnce what is uncertain waits for a person, message by message. */
+        if (((const struct account *)all->account->component)->delivery_guarantee == GUARANTEE_AT_LEAST_ONCE &&
+            store_message_move(tx, name, MESSAGE_UNCERTAIN, MESSAGE_QUEUED, now, false, &changed, err) < 0)
+            return -1;
+        all->changed += changed;
         break;
     case OUTBOX_CLEAR:
         for (size_t i = 0; i < COUNT_OF(waiting); i++) {
