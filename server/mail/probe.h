@@ -10,8 +10,8 @@
 
 enum mail_transport { MAIL_SMTP, MAIL_IMAP, MAIL_POP3 };
 
-/* Steps resolve to capabilities, then a polite end. Errors as in mail/smtp.h, `at` beginning with "smtp.",
- * "imap." or "pop3.". */
+/* Steps resolve to capabilities, then a polite end. Errors as in mail/smtp.h, mail/imap.h and
+ * mail/pop3.h. */
 int mail_probe(enum mail_transport transport, const struct mail_server *server,
                const struct mail_observer *observer, struct err *err);
 

@@ -582,20 +582,20 @@ static void test_probe(void)
         const char *script, *id, *at, *steps;
     } rows[] = {
         { "IMAP", MAIL_IMAP, false,
-          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nC:p3 LOGOUT\nHANG", "", "",
+          "S:* OK ready\nC:a1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|a1 OK done\nC:a2 LOGOUT\nHANG", "", "",
           "resolve connect greeting capabilities" },
         { "POP3", MAIL_POP3, false, "S:+OK ready\nC:CAPA\nS:+OK\nS:UIDL\nS:.\nC:QUIT\nHANG", "", "",
           "resolve connect greeting capabilities" },
         { "POP3 without CAPA", MAIL_POP3, false, "S:+OK ready\nC:CAPA\nS:-ERR what?\nC:QUIT\nHANG", "", "",
           NULL },
         { "IMAP without STARTTLS", MAIL_IMAP, true,
-          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|p1 OK done\nHANG", "tls.starttlsMissing",
+          "S:* OK ready\nC:a1 CAPABILITY\nS:* CAPABILITY IMAP4rev1|a1 OK done\nHANG", "tls.starttlsMissing",
           "imap.starttls", "resolve connect greeting starttls!" },
         { "POP3 without STLS", MAIL_POP3, true, "S:+OK ready\nC:CAPA\nS:-ERR what?\nHANG",
           "tls.starttlsMissing", "pop3.stls", NULL },
         { "IMAP with an injected answer", MAIL_IMAP, true,
-          "S:* OK ready\nC:p1 CAPABILITY\nS:* CAPABILITY STARTTLS|p1 OK done\n"
-          "C:p2 STARTTLS\nS:p2 OK go|p4 OK more\nHANG",
+          "S:* OK ready\nC:a1 CAPABILITY\nS:* CAPABILITY IMAP4rev1 STARTTLS|a1 OK done\n"
+          "C:a2 STARTTLS\nS:a2 OK go|a3 OK more\nHANG",
           "tls.injected", "imap.tls", NULL },
         { "IMAP says BYE", MAIL_IMAP, false, "S:* BYE busy\nHANG", "protocol.greeting", "imap.greeting",
           NULL },
