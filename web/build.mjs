@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -59,7 +59,8 @@ function svelte() {
             build.onLoad({ filter: /\.svelte$/ }, ({ path }) => {
                 const source = readFileSync(path, "utf8");
                 const out = compile(source, {
-                    filename: path, css: "external", dev: options.dev, cssHash: scope, discloseVersion: false,
+                    filename: path, rootDir: here, css: "external", dev: options.dev, cssHash: scope,
+                    discloseVersion: false,
                 });
                 const own = path.startsWith(join(here, "src"));
                 let contents = out.js.code;
@@ -74,7 +75,7 @@ function svelte() {
                     loader: path.endsWith(".ts") ? "ts" : "js", target: "esnext",
                     tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
                 });
-                const out = compileModule(source.code, { filename: path, dev: options.dev });
+                const out = compileModule(source.code, { filename: path, rootDir: here, dev: options.dev });
                 return { contents: out.js.code, loader: "js", resolveDir: dirname(path) };
             });
             build.onResolve({ filter: /^svelte-style:/ }, ({ path }) =>
@@ -83,6 +84,12 @@ function svelte() {
                 ({ contents: styles.get(path), loader: "css", resolveDir: dirname(path) }));
         },
     };
+}
+
+/* esbuild's own hash would cover the folder that it is built in. */
+function hashedName(name, contents) {
+    const dot = name.lastIndexOf(".");
+    return `${name.slice(0, dot)}-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}${name.slice(dot)}`;
 }
 
 async function bundle() {
@@ -99,7 +106,7 @@ async function bundle() {
         conditions: ["svelte", "browser", options.dev ? "development" : "production"],
         mainFields: ["svelte", "browser", "module", "main"],
         nodePaths: [modules],
-        entryNames: "[name]-[hash]",
+        entryNames: "[name]",
         assetNames: "[name]-[hash]",
         legalComments: "none",
         define: { "process.env.NODE_ENV": options.dev ? '"development"' : '"production"' },
@@ -111,8 +118,8 @@ async function bundle() {
         process.exit(1);
     return {
         inputs: Object.keys(result.metafile.inputs),
-        outputs: result.outputFiles.map((f) => ({
-            path: `/assets/${f.path.split(/[\\/]/).pop()}`, body: Buffer.from(f.contents), immutable: true,
+        outputs: result.outputFiles.map(({ path, contents }) => ({
+            path: `/assets/${hashedName(basename(path), contents)}`, body: Buffer.from(contents), immutable: true,
         })),
     };
 }
