@@ -96,7 +96,8 @@ struct http_server {
     struct asset_index *assets;
     bool parses_in_place;               /* libmicrohttpd is the one that framing.h is about */
     struct MHD_Response *stopping_answer;
-    atomic_bool stopping;
+    atomic_bool stopping;               /* who comes now is sent away */
+    atomic_bool abandoning;             /* and who waits as well */
     bool stopped;
     atomic_uint_least64_t id_count, requests, by_class[6];
     atomic_uint_least64_t open_connections, open_requests;

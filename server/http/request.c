@@ -321,7 +321,7 @@ static enum MHD_Result park(struct http_call *call)
         MHD_resume_connection(call->connection);        /* answered between the two */
         return MHD_YES;
     }
-    if (atomic_load(&call->server->stopping)) {
+    if (atomic_load(&call->server->abandoning)) {
         was = CALL_PARKED;
         if (atomic_compare_exchange_strong(&call->state, &was, CALL_ABANDONED))
             MHD_resume_connection(call->connection);

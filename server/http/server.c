@@ -325,6 +325,7 @@ void http_stop(struct http_server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         sockets[i] = MHD_quiesce_daemon(server->listeners[i].daemon);
     wait_for_calls(server, FINISH_PATIENCE);
+    atomic_store(&server->abandoning, true);
     abandon_parked(server);
     wait_for_calls(server, STOP_PATIENCE);
     for (size_t i = 0; i < server->listener_count; i++) {

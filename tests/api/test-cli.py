@@ -3,6 +3,9 @@
 """The command line: options, exit codes, start and stop, backup, check, rekey (DESIGN 6)."""
 
 import glob
+import http.client
+import itertools
+import json
 import os
 import re
 import shutil
@@ -14,6 +17,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -266,4 +270,72 @@ def stopping():
         ok(ADMIN_PASSWORD not in postern.log(1_000_000), "no password in the log")
 
 
-main(usage, first_start, refusals, backup, rekey, https, stopping)
+def post_until_closed(port, token, number, accepted, refused, faults):
+    """Posts over one connection until the server ends it; the subjects of those that were answered go to `accepted` or `refused`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    try:
+        for i in itertools.count():
+            subject = f"client {number}, {i}"
+            body = json.dumps({"from": "a@example.com", "to": ["b@example.com"], "subject": subject, "text": "x" * 2000})
+            connection.request("POST", "/api/v1/accounts/alerts/messages", body=body, headers=headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status not in (202, 503):
+                faults.append(f"{answer.status} {content[:200]}")
+            (accepted if answer.status == 202 else refused).append(subject)
+            if answer.status != 202 or answer.will_close:
+                break
+    except TimeoutError:
+        faults.append("no answer and no end")
+    except (OSError, http.client.HTTPException):
+        pass                            # the end: not a word, or the connection is gone
+    finally:
+        connection.close()
+
+
+def stopping_under_load():
+    """SIGTERM while 50 clients post: what was answered 202 is there, and nobody is left waiting."""
+    with Postern() as postern:
+        postern.api.post("/api/v1/accounts", {"name": "alerts", "type": "OutgoingAccount", "enabled": False, "allowDisabledQueuing": True})
+        token, accepted, refused, faults = postern.token(), [], [], []
+        idle = [socket.create_connection(("127.0.0.1", postern.port)) for _ in range(5)]
+        half = socket.create_connection(("127.0.0.1", postern.port))
+        half.sendall(b"POST /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n")
+        events = socket.create_connection(("127.0.0.1", postern.port))
+        events.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n" % token.encode())
+        clients = [threading.Thread(target=post_until_closed, args=(postern.port, token, i, accepted, refused, faults)) for i in range(50)]
+        for client in clients:
+            client.start()
+        time.sleep(1)
+        begun = time.monotonic()
+        postern.process.send_signal(signal.SIGTERM)
+        for client in clients:
+            client.join(30)
+        for connection in (*idle, half, events):
+            connection.settimeout(20)
+            try:
+                while connection.recv(65536):
+                    pass
+            except ConnectionError:
+                pass
+            connection.close()
+        spent = time.monotonic() - begun
+        is_(faults, [], "every client is answered, or its connection ends")
+        ok(spent < 2, f"within two seconds ({spent:.2f} s)")
+        is_(postern.process.wait(30), 0, "the server ends well")
+        postern.process = None
+        postern.assert_sane()
+        postern.start()
+        stored, path = set(), "/api/v1/messages?account=alerts&limit=500"
+        while path:
+            page = postern.api.get(path).json
+            stored.update(item["subject"] for item in page["items"])
+            path = page["next"] and (page["next"] if page["next"].startswith("/") else
+                                     f"/api/v1/messages?account=alerts&limit=500&cursor={page['next']}")
+        ok(len(accepted) > 50 and set(accepted) <= stored, f"all {len(accepted)} that were answered 202 are there") or \
+            diag(f"{len(set(accepted) - stored)} missing of {len(accepted)}; {len(stored)} stored")
+        is_(stored & set(refused), set(), "and none that was answered 503")
+
+
+main(usage, first_start, refusals, backup, rekey, https, stopping, stopping_under_load)
