@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /audit: who did what, newest first. */
 #include "api/api.h"
+#include "app/reading.h"
 #include "base/clock.h"
-#include "store/store.h"
 
 struct listing {
     int64_t before;
@@ -12,7 +12,7 @@ struct listing {
     json_t *items;
 };
 
-static int add_one(const struct store_audit *entry, void *ctx)
+static int add_one(const struct reading_audit *entry, void *ctx)
 {
     struct listing *listing = ctx;
     char when[CLOCK_TEXT_MAX];
@@ -32,13 +32,6 @@ static int add_one(const struct store_audit *entry, void *ctx)
     return 0;
 }
 
-static int list_run(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct listing *listing = ctx;
-
-    return store_audit_list(tx, listing->before, listing->limit + 1, add_one, listing, err);
-}
-
 static void audit_list(struct http_call *call)
 {
     struct listing listing = { 0 };
@@ -54,7 +47,7 @@ static void audit_list(struct http_call *call)
     }
     listing.limit = at.limit;
     listing.items = json_array();
-    if (store_read(api_station(call)->store, list_run, &listing, &err) < 0) {
+    if (reading_audits(api_station(call), listing.before, listing.limit + 1, add_one, &listing, &err) < 0) {
         json_decref(listing.items);
         http_answer_err(call, &err);
         return;

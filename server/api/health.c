@@ -6,21 +6,12 @@
 #include <unistd.h>
 
 #include "app/live.h"
+#include "app/reading.h"
 #include "base/clock.h"
-#include "jobs/jobs.h"
-#include "store/store.h"
 
 static void healthz(struct http_call *call)
 {
     api_answer_json(call, 200, json_pack("{s:s}", "status", "ok"));
-}
-
-static int ping(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct store_message_counts counts;
-
-    (void)ctx;
-    return store_message_counts(tx, "", &counts, err);
 }
 
 static void readyz(struct http_call *call)
@@ -30,7 +21,7 @@ static void readyz(struct http_call *call)
 
     if (atomic_load(&station->stopping))
         http_answer_problem(call, 503, "stopping", "Stopping", "Postern is stopping.", NULL);
-    else if (store_read(station->store, ping, NULL, &err) < 0)
+    else if (reading_store_works(station, &err) < 0)
         http_answer_err(call, &err);
     else
         api_answer_json(call, 200, json_pack("{s:s}", "status", "ready"));
@@ -86,16 +77,14 @@ static void metrics(struct http_call *call)
 {
     struct station *station = api_station(call);
     struct gathering gathering = { .station = station };
-    struct store_stats store;
+    struct reading_stats stats;
     struct http_stats http;
-    struct jobs_stats jobs;
     struct buf text;
 
     buf_init(&text, 64 * 1024 * 1024);
     gathering.text = &text;
-    store_stats(station->store, &store);
+    reading_stats(station, &stats);
     http_stats(http_server_of(call), &http);
-    jobs_stats(station->jobs, &jobs);
     buf_add_c(&text, "# HELP postern_account_queue_size Messages that wait.\n# TYPE postern_account_queue_size gauge\n");
     registry_each(station->accounts, account_metrics, &gathering);
     buf_add_c(&text, "# HELP postern_account_sent_today Messages sent since local midnight.\n"
@@ -108,11 +97,11 @@ static void metrics(struct http_call *call)
     for (int i = 1; i < 6; i++)
         buf_addf(&text, "postern_http_responses_total{class=\"%dxx\"} %llu\n", i, (unsigned long long)http.by_class[i]);
     metric(&text, "postern_http_connections", "gauge", "Open HTTP connections.", (int64_t)http.open_connections);
-    metric(&text, "postern_store_commits_total", "counter", "Transactions committed.", (int64_t)store.commits);
-    metric(&text, "postern_store_jobs_total", "counter", "Writes run in them.", (int64_t)store.jobs);
-    metric(&text, "postern_store_failures_total", "counter", "Writes that failed.", (int64_t)store.failures);
-    metric(&text, "postern_store_queued", "gauge", "Writes that wait.", store.queued_jobs);
-    metric(&text, "postern_workers", "gauge", "Worker threads.", jobs.threads);
+    metric(&text, "postern_store_commits_total", "counter", "Transactions committed.", (int64_t)stats.commits);
+    metric(&text, "postern_store_jobs_total", "counter", "Writes run in them.", (int64_t)stats.writes);
+    metric(&text, "postern_store_failures_total", "counter", "Writes that failed.", (int64_t)stats.failures);
+    metric(&text, "postern_store_queued", "gauge", "Writes that wait.", stats.writes_waiting);
+    metric(&text, "postern_workers", "gauge", "Worker threads.", stats.workers);
     metric(&text, "process_start_time_seconds", "gauge", "When the process started.", station->started_at / 1000);
     metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
     http_answer_buf(call, 200, "text/plain; version=0.0.4; charset=utf-8", &text);

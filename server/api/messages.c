@@ -7,12 +7,12 @@
 
 #include "app/compose.h"
 #include "app/outbox.h"
+#include "app/reading.h"
 #include "base/clock.h"
 #include "base/encode.h"
-#include "crypto/crypto.h"
 #include "model/account.h"
+#include "model/message.h"
 #include "model/services.h"
-#include "store/store.h"
 
 #define IDEMPOTENCY_KEY_MAX 255
 
@@ -99,28 +99,21 @@ static void answer_post(struct outbox_post *post, const struct message *message,
                                          "state", "queued"));
 }
 
-/* What identifies the request besides its key: the account and the whole of the body. */
-static void digest_request(struct http_call *call, uint8_t digest[32])
-{
-    AUTO(crypto_hash) hash = crypto_hash_new();
-    const char *type = http_header(call, "Content-Type");
-
-    crypto_hash_add(hash, str_c(type ? type : ""));
-    crypto_hash_add(hash, STR("\n"));
-    crypto_hash_add(hash, str_c(http_query(call, "from") ?: ""));
-    crypto_hash_add(hash, STR("\n"));
-    crypto_hash_add(hash, str_c(http_query(call, "to") ?: ""));
-    crypto_hash_add(hash, STR("\n"));
-    crypto_hash_add(hash, http_body(call));
-    crypto_hash_end(hash, digest);
-}
-
 static int check_key(struct http_call *call, const char *key)
 {
     if (key == NULL || (*key && strlen(key) <= IDEMPOTENCY_KEY_MAX && !str_has_control(str_c(key))))
         return 0;
     api_answer_problem_at(call, "Idempotency-Key", "idempotency.key", "Idempotency-Key must have 1 to 255 characters.");
     return -1;
+}
+
+/* What identifies the request besides its key and the account: the whole of it. */
+static void digest_request(struct http_call *call, struct outbox_post *post)
+{
+    const struct str parts[] = { str_c(http_header(call, "Content-Type") ?: ""), str_c(http_query(call, "from") ?: ""),
+                                 str_c(http_query(call, "to") ?: ""), http_body(call) };
+
+    outbox_digest(post, parts, COUNT_OF(parts));
 }
 
 static void submit(struct http_call *call, const struct entry *account, struct composed *composed)
@@ -145,7 +138,7 @@ static void submit(struct http_call *call, const struct entry *account, struct c
     post->idempotency_key = mem_strdup(key);
     post->user = mem_strdup(api_actor(call).name);
     if (key)
-        digest_request(call, post->digest);
+        digest_request(call, post);
     post->done = answer_post;
     post->ctx = call;
     composed_free(composed);
@@ -265,33 +258,20 @@ void api_message_send_test(struct http_call *call, const struct entry *account)
 
 /* ---- reading ---- */
 
-struct finding {
-    const char *id;
-    struct message *message;
-    struct buf *raw;
-};
-
-static int find_run(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct finding *finding = ctx;
-
-    if (store_message_find(tx, finding->id, &finding->message, err) < 0)
-        return -1;
-    return finding->raw ? store_message_raw(tx, finding->message->seq, finding->raw, err) : 0;
-}
-
+/* The caller's; NULL: answered. */
 static struct message *find_message(struct http_call *call, struct buf *raw)
 {
-    struct finding finding = { http_param(call, "id"), NULL, raw };
+    const char *id = http_param(call, "id");
+    struct message *message = NULL;
     struct err err = { 0 };
 
-    if (store_read(api_station(call)->store, find_run, &finding, &err) == 0 && api_may_use(call, finding.message->account))
-        return finding.message;
-    if (finding.message || err.code == ERR_NOT_FOUND)
-        api_answer_not_found(call, "message", finding.id);
+    if (reading_message(api_station(call), id, &message, raw, &err) == 0 && api_may_use(call, message->account))
+        return message;
+    if (message || err.code == ERR_NOT_FOUND)
+        api_answer_not_found(call, "message", id);
     else
         http_answer_err(call, &err);
-    message_free(finding.message);
+    message_free(message);
     return NULL;
 }
 
@@ -347,29 +327,10 @@ static void message_attachment(struct http_call *call)
 
 /* ---- lists ---- */
 
-struct listing {
-    struct store_message_filter filter;
-    json_t *items;
-    int64_t last;
-    int64_t resume;
-    int count;
-};
-
 static int list_one(const struct message *message, void *ctx)
 {
-    struct listing *listing = ctx;
-
-    json_array_append_new(listing->items, item_json(message));
-    listing->last = message->seq;
-    listing->count++;
+    json_array_append_new(ctx, item_json(message));
     return 0;
-}
-
-static int list_run(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct listing *listing = ctx;
-
-    return store_message_list(tx, &listing->filter, list_one, listing, &listing->resume, err);
 }
 
 static int read_choice(struct http_call *call, const char *name, const char *const *choices, int *ret)
@@ -385,32 +346,28 @@ static int read_choice(struct http_call *call, const char *name, const char *con
 
 static void message_list(struct http_call *call)
 {
-    struct listing listing = { 0 };
-    struct store_message_filter *filter = &listing.filter;
+    struct reading_filter filter = { .account = http_query(call, "account"), .text = http_query(call, "q"),
+                                     .accounts = api_accounts(call) };
     struct api_page at;
     struct err err;
-    json_t *next = json_null();
+    int64_t resume;
+    json_t *items;
 
-    if (api_page(call, &at) < 0 || read_choice(call, "direction", message_direction_names, &filter->direction) < 0 ||
-        read_choice(call, "state", message_state_names, &filter->state) < 0)
+    if (api_page(call, &at) < 0 || read_choice(call, "direction", message_direction_names, &filter.direction) < 0 ||
+        read_choice(call, "state", message_state_names, &filter.state) < 0)
         return;
-    if (*at.after && !str_to_int(str_c(at.after), &filter->before)) {
+    if (*at.after && !str_to_int(str_c(at.after), &filter.before)) {
         api_answer_bad_query(call, "cursor", "what \"next\" of the page before gave");
         return;
     }
-    filter->account = http_query(call, "account");
-    filter->text = http_query(call, "q");
-    filter->limit = at.limit;
-    filter->accounts = api_accounts(call);
-    listing.items = json_array();
-    if (store_read(api_station(call)->store, list_run, &listing, &err) < 0) {
-        json_decref(listing.items);
+    filter.limit = at.limit;
+    items = json_array();
+    if (reading_messages(api_station(call), &filter, list_one, items, &resume, &err) < 0) {
+        json_decref(items);
         http_answer_err(call, &err);
         return;
     }
-    if (listing.resume)
-        next = api_next_json(call, listing.resume);
-    api_answer_json(call, 200, json_pack("{s:o, s:o}", "items", listing.items, "next", next));
+    api_answer_json(call, 200, json_pack("{s:o, s:o}", "items", items, "next", resume ? api_next_json(call, resume) : json_null()));
 }
 
 /* ---- steering ---- */

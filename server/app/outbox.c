@@ -6,6 +6,7 @@
 #include "app/live.h"
 #include "app/sender.h"
 #include "base/clock.h"
+#include "crypto/crypto.h"
 #include "model/account.h"
 #include "store/store.h"
 
@@ -26,6 +27,19 @@ int outbox_check(struct station *station, const struct entry *account, int64_t s
 }
 
 /* ---- accept ---- */
+
+void outbox_digest(struct outbox_post *post, const struct str *parts, size_t count)
+{
+    AUTO(crypto_hash) hash = crypto_hash_new();
+
+    for (size_t i = 0; i < count; i++) {
+        AUTO_FREE char *len = mem_printf("%zu\n", parts[i].len);
+
+        crypto_hash_add(hash, str_c(len));
+        crypto_hash_add(hash, parts[i]);
+    }
+    crypto_hash_end(hash, post->digest);
+}
 
 struct accept {
     struct outbox_post *post;

@@ -22,6 +22,8 @@ struct outbox_post {
     void *ctx;
 };
 
+/* Fills post->digest: other parts, or the same ones divided otherwise, are another request. */
+void outbox_digest(struct outbox_post *post, const struct str *parts, size_t count);
 void outbox_submit(struct outbox_post *post);           /* takes `post`, which was made by mem_alloc */
 /* The limits that need no store: size, disabled account. */
 int outbox_check(struct station *station, const struct entry *account, int64_t size, struct err *err);
