@@ -40,7 +40,7 @@ const types = {
 
 /* Class names that depend on the file's place in the sources, not on the machine. */
 function scope({ filename, hash }) {
-    return `s-${hash(relative(here, filename))}`;
+    return `s-${hash(relative(here, resolve(here, filename)))}`;
 }
 
 function report(warnings, path) {
