@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "component/json.h"
+#include "jobs/jobs.h"
 #include "model/trust_store.h"
 #include "store/store.h"
 #include "trust/import.h"
@@ -118,6 +119,10 @@ static void take_item(struct importing *importing, const struct trust_import_ite
     AUTO(entry) there = registry_get(import->station->user_cas, hex_encode(item->cert->sha256, 32, id));
     json_t *shown;
 
+    for (size_t i = 0; i < importing->fresh_count; i++)
+        if (strcmp(importing->fresh[i]->name, id) == 0)
+            return;                     /* twice in one file */
+
     warn(import, item, id);
     shown = json_pack("{s:s, s:o, s:O, s:b}", "id", id, "certificate", hosts_entry_cert_json(item->cert), "names",
                       there ? ((const struct user_ca *)there->component)->names : importing->names, "new", there == NULL);
@@ -149,9 +154,9 @@ static void work_out_impact(struct importing *importing)
     list_clear(&list);
 }
 
-static int import_run(struct store_tx *tx, void *ctx, struct err *err)
+/* On a worker: ten megabytes of certificates would keep the writer from everything else. */
+static int read_upload(struct importing *importing, struct err *err)
 {
-    struct importing *importing = ctx;
     struct cas_import *import = importing->import;
     enum trust_format format = TRUST_FORMAT_AUTO;
 
@@ -162,16 +167,24 @@ static int import_run(struct store_tx *tx, void *ctx, struct err *err)
         trust_format_from_media_type(str_trim(type), &format);
     }
     if (parse_names(import->names, &importing->names, err) < 0 ||
-        trust_import_parse(&importing->parsed, import->bytes, format, clock_now(), err) < 0 ||
-        trust_import_require_cas(importing->parsed, err) < 0)
+        trust_import_parse(&importing->parsed, import->bytes, format, clock_now(), err) < 0)
         return -1;
+    return trust_import_require_cas(importing->parsed, err);
+}
+
+static void take_items(struct importing *importing)
+{
     importing->fresh = mem_array(importing->parsed->count, sizeof(*importing->fresh));
     for (size_t i = 0; i < importing->parsed->count; i++)
         take_item(importing, &importing->parsed->items[i]);
-    if (import->dry_run) {
-        work_out_impact(importing);
-        return 0;
-    }
+}
+
+static int import_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct importing *importing = ctx;
+    struct cas_import *import = importing->import;
+
+    take_items(importing);
     for (size_t i = 0; i < importing->fresh_count; i++) {
         struct entry *entry = importing->fresh[i];
         struct store_stamp stamp = { import->actor.name, entry->changed_at };
@@ -212,6 +225,22 @@ static void import_done(void *ctx, const struct err *err)
     free(importing);
 }
 
+static void import_prepare(void *ctx)
+{
+    struct importing *importing = ctx;
+    struct err err;
+
+    if (read_upload(importing, &err) < 0) {
+        import_done(importing, &err);
+    } else if (importing->import->dry_run) {
+        take_items(importing);
+        work_out_impact(importing);
+        import_done(importing, NULL);
+    } else {
+        store_submit(importing->import->station->store, import_run, import_done, importing, true);
+    }
+}
+
 void cas_import(struct cas_import *import)
 {
     struct importing *importing = mem_alloc(sizeof(*importing));
@@ -219,7 +248,7 @@ void cas_import(struct cas_import *import)
     import->items = json_array();
     import->warnings = json_array();
     importing->import = import;
-    store_submit(import->station->store, import_run, import_done, importing, true);
+    jobs_submit(import->station->jobs, import_prepare, importing);
 }
 
 /* ---- change and delete ---- */
@@ -263,10 +292,13 @@ static int write_run(struct store_tx *tx, void *ctx, struct err *err)
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, "It was changed since you read it; read it again.");
     if (write->document && change_names(write, err) < 0)
         return -1;
+    write->unchanged = write->after && strcmp(write->before->etag, write->after->etag) == 0;
     if (write->dry_run) {
         work_out_write(write);
         return 0;
     }
+    if (write->unchanged)
+        return 0;
     if (write->after ? store_put(tx, &user_ca_type, write->id, write->after->component, &stamp, err) < 0
                      : store_remove(tx, &user_ca_type, write->id, err) < 0)
         return -1;
@@ -278,7 +310,7 @@ static void write_done(void *ctx, const struct err *err)
     struct cas_write *write = ctx;
     struct err failed;
 
-    if (err == NULL && !write->dry_run) {
+    if (err == NULL && !write->dry_run && !write->unchanged) {
         entry_free(write->after ? registry_put(write->station->user_cas, entry_hold(write->after))
                                 : registry_remove(write->station->user_cas, write->id));
         if (hosts_load_cas(write->station, &failed) < 0)

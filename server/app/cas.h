@@ -36,6 +36,7 @@ struct cas_write {
     bool (*precondition)(void *ctx, const char *etag);
     struct problems problems;
     struct entry *before, *after;       /* held during done() */
+    bool unchanged;                     /* it was so already: nothing is written, nothing reconnects */
     json_t *impact;
     void (*done)(struct cas_write *write, const struct err *err);
     void *ctx;

@@ -16,6 +16,7 @@
 #include "component/json.h"
 #include "jobs/jobs.h"
 #include "model/account.h"
+#include "model/services.h"
 #include "store/store.h"
 #include "tls/client.h"
 
@@ -274,6 +275,13 @@ json_t *hosts_json(struct station *station, const struct entry *entry)
 
 /* ---- the API's requests ---- */
 
+static int64_t days_max(struct station *station)
+{
+    AUTO(entry) service = registry_get(station->services, certificate_service_type.name);
+
+    return ((const struct certificate_service *)service->component)->exemption_days_max;
+}
+
 static int apply_request(struct allowed_host **host, void *ctx, struct err *err)
 {
     struct hosts_request *request = ctx;
@@ -282,11 +290,13 @@ static int apply_request(struct allowed_host **host, void *ctx, struct err *err)
         return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no entry \"%s\" in Allowed Hosts.", request->id);
     switch (request->op) {
     case HOSTS_APPROVE:
-        return hosts_entry_approve(*host, request->document, request->actor.name, clock_now(), &request->problems, err);
+        return hosts_entry_approve(*host, request->document, days_max(request->station), request->actor.name, clock_now(),
+                                   &request->problems, err);
     case HOSTS_REJECT:
         return hosts_entry_reject(*host, request->document, request->actor.name, clock_now(), &request->problems, err);
     case HOSTS_PUT:
-        return hosts_entry_put(host, request->id, request->document, request->actor.name, clock_now(), &request->problems, err);
+        return hosts_entry_put(host, request->id, request->document, days_max(request->station), request->actor.name, clock_now(),
+                               &request->problems, err);
     case HOSTS_DELETE:
         component_free(&allowed_host_type, *host);
         *host = NULL;

@@ -281,7 +281,7 @@ static unsigned take_accepts(const json_t *document, unsigned unless, struct pro
     return set;
 }
 
-static int64_t take_expiry(const json_t *document, unsigned accepts, int64_t now, struct problems *problems)
+static int64_t take_expiry(const json_t *document, unsigned accepts, int64_t days_max, int64_t now, struct problems *problems)
 {
     const json_t *value = json_object_get(document, "expiresAt");
     int64_t at = 0;
@@ -294,6 +294,9 @@ static int64_t take_expiry(const json_t *document, unsigned accepts, int64_t now
         problems_add(problems, "/expiresAt", "expiry.required",
                      "A certificate whose dates are wrong is accepted for a time only: give an expiresAt at most %d days ahead.",
                      DATES_DAYS_MAX);
+    else if (days_max && (at == 0 || at > now + DAYS(days_max)))
+        problems_add(problems, "/expiresAt", "expiry.limit",
+                     "Exemptions live %lld days at most here (exemptionDaysMax): give an expiresAt.", (long long)days_max);
     return at;
 }
 
@@ -340,7 +343,7 @@ static void decide_by(struct allowed_host *host, enum approval approval, const c
     set_text(&host->note, note);
 }
 
-int hosts_entry_approve(struct allowed_host *host, const json_t *document, const char *by, int64_t now,
+int hosts_entry_approve(struct allowed_host *host, const json_t *document, int64_t days_max, const char *by, int64_t now,
                         struct problems *problems, struct err *err)
 {
     unsigned present = words_set(host->reasons), accepts;
@@ -353,7 +356,7 @@ int hosts_entry_approve(struct allowed_host *host, const json_t *document, const
     if (take_fingerprint(document, "sha256", hex, problems) == 0)
         problems_add(problems, "/sha256", "property.required", "Repeat the fingerprint (sha256) of the certificate you accept.");
     accepts = take_accepts(document, present & REASONS_ACCEPTABLE, problems);
-    expires_at = take_expiry(document, accepts, now, problems);
+    expires_at = take_expiry(document, accepts, days_max, now, problems);
     note = take_note(document, problems);
     if (problems->count)
         return refused(problems, err);
@@ -439,9 +442,11 @@ static void provision(struct allowed_host *host, int approval, const char *cert,
     /* Provisioned by its certificate: the key is known where that certificate is, else from the first contact. */
     set_text(&host->approved_spki_sha256, *spki ? spki : shown ? member(host->certificate, "spkiSha256") : "");
     set_json(&host->accepts, words_json(approval == APPROVAL_APPROVED ? accepts : 0));
+    if (shown || (*spki && strcmp(member(host->certificate, "spkiSha256"), spki) == 0))
+        set_json(&host->previous, NULL);        /* what is shown is decided */
 }
 
-int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *document, const char *by, int64_t now,
+int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *document, int64_t days_max, const char *by, int64_t now,
                     struct problems *problems, struct err *err)
 {
     static const unsigned usual = REASON_SELF_SIGNED | REASON_UNKNOWN_ISSUER | REASON_NAME_MISMATCH;
@@ -462,7 +467,7 @@ int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *docu
         problems_add(problems, "/sha256", "property.required", "Give the sha256 of the certificate, or the spkiSha256 of its key.");
     accepts = take_accepts(document, *at && words_set((*at)->reasons) ? words_set((*at)->reasons) & REASONS_ACCEPTABLE & ~REASONS_DATES : usual,
                            problems);
-    expires_at = take_expiry(document, accepts, now, problems);
+    expires_at = take_expiry(document, accepts, approval == APPROVAL_APPROVED ? days_max : 0, now, problems);
     note = take_note(document, problems);
     if (problems->count)
         return refused(problems, err);

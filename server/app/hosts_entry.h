@@ -24,13 +24,13 @@ bool hosts_entry_is_news(const struct allowed_host *host, const struct trust_res
 /* Whether a person may accept what was wrong at the last look. */
 bool hosts_entry_acceptable(const struct allowed_host *host);
 
-/* 1: changed, 0: it was so already, -1: refused with err and problems. */
-int hosts_entry_approve(struct allowed_host *host, const json_t *document, const char *by, int64_t now,
+/* 1: changed, 0: it was so already, -1: refused with err and problems. `days_max`: the longest life of an exemption; 0: any. */
+int hosts_entry_approve(struct allowed_host *host, const json_t *document, int64_t days_max, const char *by, int64_t now,
                         struct problems *problems, struct err *err);
 int hosts_entry_reject(struct allowed_host *host, const json_t *document, const char *by, int64_t now,
                        struct problems *problems, struct err *err);
 /* Provisions it, also before the first contact; `id` is "host:port". */
-int hosts_entry_put(struct allowed_host **host, const char *id, const json_t *document, const char *by, int64_t now,
+int hosts_entry_put(struct allowed_host **host, const char *id, const json_t *document, int64_t days_max, const char *by, int64_t now,
                     struct problems *problems, struct err *err);
 
 /* The peer as it was seen last, or NULL; the caller's. */

@@ -264,6 +264,15 @@ static void forget(struct station *station, const char *name)
     sender_stir(live);
 }
 
+static void use_system_store(struct station *station, const struct certificate_service *before,
+                             const struct certificate_service *after)
+{
+    if (strcmp(before->system_trust_store, after->system_trust_store) == 0)
+        return;
+    trust_set_system(hosts_trust(station->hosts), after->system_trust_store);
+    hosts_changed(station);
+}
+
 /* On the writer thread, right after the commit. */
 static void on_change(struct station *station, const struct entry *before, const struct entry *after)
 {
@@ -271,7 +280,9 @@ static void on_change(struct station *station, const struct entry *before, const
 
     if (after && station->service_changed && is_service(after))
         station->service_changed(station->service_ctx, after);
-    if (shown->type == &email_service_type) {
+    if (shown->type == &certificate_service_type) {
+        use_system_store(station, before->component, after->component);
+    } else if (shown->type == &email_service_type) {
         if (before && ((const struct email_service *)before->component)->enabled ==
                           ((const struct email_service *)after->component)->enabled)
             return;

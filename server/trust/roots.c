@@ -288,6 +288,16 @@ int trust_set_user(struct trust *trust, const struct trust_ca *cas, size_t count
     return 0;
 }
 
+void trust_set_system(struct trust *trust, const char *system_file)
+{
+    pthread_mutex_lock(&trust->lock);
+    free(trust->system_file);
+    trust->system_file = mem_strdup(system_file && *system_file ? system_file : TRUST_SYSTEM_ROOTS);
+    trust->stamp = (struct file_stamp){ 0 };
+    replace(trust, snapshot_new(NULL, anchors_hold(trust->current->user), trust->current->generation + 1));
+    pthread_mutex_unlock(&trust->lock);
+}
+
 /* Under the lock: one stat() when nothing changed. A file that went away leaves the roots read before in place. */
 static void refresh_system(struct trust *trust)
 {

@@ -32,6 +32,8 @@ struct trust_roots;
 struct trust *trust_new(const char *system_file);               /* NULL: TRUST_SYSTEM_ROOTS; reads nothing yet */
 void trust_free(struct trust *trust);
 MEM_FREEP(trust)
+/* Another file from now on; the roots of the one before count no more. */
+void trust_set_system(struct trust *trust, const char *system_file);
 
 /* Replaces the User Trust Store whole; snapshots already taken stay as they are. On error nothing changes. */
 int trust_set_user(struct trust *trust, const struct trust_ca *cas, size_t count, struct err *err);

@@ -10,6 +10,7 @@
         catcher.hold()                              # messages are not answered until release()
 
 With an identity (pki.py) it speaks TLS from the first byte, or after STARTTLS; catcher.identity may be changed at any time.
+resumable: it takes TLS sessions up again (catcher.resumed counts them), also those from before such a change.
 """
 
 import collections
@@ -24,8 +25,11 @@ PATIENCE = 30
 
 
 class Catcher:
-    def __init__(self, identity=None, starttls=False, capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000")):
+    def __init__(self, identity=None, starttls=False, capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000"),
+                 resumable=False):
         self.capabilities = capabilities
+        self.context = self.new_context() if resumable else None
+        self.resumed = 0
         self.identity, self.starttls = identity, starttls
         self.handshakes = 0
         self.taken = []
@@ -90,12 +94,18 @@ class Catcher:
         finally:
             connection.close()
 
-    def secure(self, connection):
+    @staticmethod
+    def new_context():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("DEFAULT@SECLEVEL=0")       # a weak certificate is for the client to refuse
+        return context
+
+    def secure(self, connection):
+        context = self.context or self.new_context()
         context.load_cert_chain(self.identity.chain, self.identity.key)
         connection = context.wrap_socket(connection, server_side=True)
         self.handshakes += 1
+        self.resumed += connection.session_reused
         return connection
 
     def serve(self, connection, number):

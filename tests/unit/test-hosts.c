@@ -103,9 +103,9 @@ static json_t *document(const char *text)
 static int decide(struct allowed_host **host, const char *op, const char *text, int64_t now, struct problems *problems, struct err *err)
 {
     json_t *json = text ? document(text) : NULL;
-    int rc = strcmp(op, "approve") == 0 ? hosts_entry_approve(*host, json, "admin", now, problems, err) :
+    int rc = strcmp(op, "approve") == 0 ? hosts_entry_approve(*host, json, 0, "admin", now, problems, err) :
              strcmp(op, "reject") == 0 ? hosts_entry_reject(*host, json, "admin", now, problems, err) :
-                                         hosts_entry_put(host, ID, json, "admin", now, problems, err);
+                                         hosts_entry_put(host, ID, json, 0, "admin", now, problems, err);
 
     json_decref(json);
     return rc;
@@ -381,10 +381,10 @@ static void test_conflicts(struct trust *trust)
     good = document("{\"approval\":\"approved\",\"sha256\":\"%O\"}");
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         host = NULL;
-        ok(hosts_entry_put(&host, ids[i], good, "admin", PKI_NOW, &problems, &err) < 0 && host == NULL, "not a host:port: \"%s\"", ids[i]);
+        ok(hosts_entry_put(&host, ids[i], good, 0, "admin", PKI_NOW, &problems, &err) < 0 && host == NULL, "not a host:port: \"%s\"", ids[i]);
     }
     host = NULL;
-    is_int(hosts_entry_put(&host, "[2001:db8::1]:465", good, "admin", PKI_NOW, &problems, &err), 1, "an IPv6 literal in brackets");
+    is_int(hosts_entry_put(&host, "[2001:db8::1]:465", good, 0, "admin", PKI_NOW, &problems, &err), 1, "an IPv6 literal in brackets");
     is_str(host->hostname, "2001:db8::1", "  without them");
     is_int(host->port, 465, "  and its port");
     entry_done(host);
