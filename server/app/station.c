@@ -362,9 +362,10 @@ static void on_midnight(void *ctx)
 {
     struct station *station = ctx;
 
+    if (atomic_load(&station->stopping))
+        return;
     registry_each(station->accounts, release_one, station);
-    if (!atomic_load(&station->stopping))
-        jobs_at(station->jobs, clock_mono() + clock_next_midnight(clock_now()) - clock_now() + 100, on_midnight, station);
+    jobs_at(station->jobs, clock_mono() + clock_next_midnight(clock_now()) - clock_now() + 100, on_midnight, station);
 }
 
 static void purge_one(struct entry *entry, void *ctx)
@@ -377,9 +378,10 @@ static void on_purge(void *ctx)
 {
     struct station *station = ctx;
 
+    if (atomic_load(&station->stopping))        /* a job that waited runs then, only to free what it holds */
+        return;
     registry_each(station->accounts, purge_one, station);
-    if (!atomic_load(&station->stopping))
-        jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
+    jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
 }
 
 int station_start(struct station *station, struct err *err)
