@@ -116,13 +116,13 @@ static void add_item(struct buf *list, struct station *station, const struct ent
     if (list->p[list->len - 1] != '[')
         buf_add_char(list, ',');
     if (!status) {
-        buf_addf(list, "{\"etag\":\"%s\",", entry->etag);
-        buf_add(list, str_from(bytes_str(entry->json), 1));
+        buf_addf(list, "{\"etag\":\"%s\",", entry_etag(entry));
+        buf_add(list, str_from(bytes_str(entry_bytes(entry)), 1));
     } else {
         json_t *json = with_status(station, entry);
         char *text;
 
-        json_object_set_new(json, "etag", json_string(entry->etag));
+        json_object_set_new(json, "etag", json_string(entry_etag(entry)));
         text = json_dumps(json, JSON_COMPACT);
         buf_add_c(list, text);
         free(text);

@@ -246,7 +246,7 @@ static struct http_ready *ready_of(struct entry *entry)
 
     if (ready)
         return ready;
-    ready = http_ready_new(200, "application/json", bytes_str(entry->json), entry->etag);
+    ready = http_ready_new(200, "application/json", bytes_str(entry_bytes(entry)), entry_etag(entry));
     entry->ready_free = free_ready;
     if (atomic_compare_exchange_strong(&entry->ready, &none, ready))
         return ready;
@@ -261,15 +261,15 @@ void api_answer_entry(struct http_call *call, struct entry *entry)
 
 void api_answer_tagged_status(struct http_call *call, int status, const struct entry *entry, json_t *taken)
 {
-    api_add_etag(call, entry->etag);
+    api_add_etag(call, entry_etag(entry));
     api_answer_json(call, status, taken);
 }
 
 void api_answer_tagged(struct http_call *call, const struct entry *entry, json_t *taken)
 {
-    if (http_method_of(call) == HTTP_GET && http_not_modified(call, entry->etag)) {
+    if (http_method_of(call) == HTTP_GET && http_not_modified(call, entry_etag(entry))) {
         json_decref(taken);
-        api_add_etag(call, entry->etag);
+        api_add_etag(call, entry_etag(entry));
         http_answer_empty(call, 304);
     } else {
         api_answer_tagged_status(call, 200, entry, taken);

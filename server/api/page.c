@@ -121,7 +121,7 @@ void api_answer_list(struct http_call *call, struct registry *registry, json_t *
     for (size_t i = 0; i < count; i++) {
         json_t *one = item(page[i]);
 
-        json_object_set_new(one, "etag", json_string(page[i]->etag));
+        json_object_set_new(one, "etag", json_string(entry_etag(page[i])));
         json_array_append_new(items, one);
     }
     next = more ? api_next_name_json(call, page[count - 1]->name) : json_null();

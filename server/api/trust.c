@@ -114,7 +114,7 @@ static void user_import(struct http_call *call)
 static json_t *ca_plan(const struct cas_write *write)
 {
     json_t *changes = json_array();
-    bool changed = write->after == NULL || strcmp(write->before->etag, write->after->etag) != 0;
+    bool changed = write->after == NULL || strcmp(entry_etag(write->before), entry_etag(write->after)) != 0;
 
     if (changed)
         json_array_append_new(changes, json_pack("{s:o, s:s, s:o, s:o}", "resource", json_sprintf("UserCa/%s", write->id), "action",
@@ -203,7 +203,7 @@ static void hosts_list(struct http_call *call)
     for (size_t i = 0; i < count; i++) {
         json_t *item = hosts_json(station, page[i]);
 
-        json_object_set_new(item, "etag", json_string(page[i]->etag));
+        json_object_set_new(item, "etag", json_string(entry_etag(page[i])));
         json_array_append_new(items, item);
     }
     api_answer_json(call, 200, json_pack("{s:o, s:o}", "items", items, "next", more ? api_next_name_json(call, page[count - 1]->name) : json_null()));

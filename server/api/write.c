@@ -61,13 +61,13 @@ static void answer_plan(struct http_call *call, const struct config_request *req
 static void answer_entry(struct http_call *call, int status, const struct entry *entry, const struct problems *warnings)
 {
     AUTO_FREE char *text = NULL;
-    struct str json = bytes_str(entry->json);
+    struct str json = bytes_str(entry_bytes(entry));
     struct buf body;
     json_t *list;
 
-    api_add_etag(call, entry->etag);
+    api_add_etag(call, entry_etag(entry));
     if (warnings->count == 0) {
-        http_answer_bytes(call, status, "application/json", bytes_hold(entry->json));
+        http_answer_bytes(call, status, "application/json", bytes_hold(entry_bytes(entry)));
         return;
     }
     list = problems_json(warnings);

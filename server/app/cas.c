@@ -288,7 +288,7 @@ static int write_run(struct store_tx *tx, void *ctx, struct err *err)
     write->before = registry_get(write->station->user_cas, write->id);
     if (write->before == NULL)
         return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no \"%s\" in the User Trust Store.", write->id);
-    if (write->precondition && !write->precondition(write->ctx, write->before->etag))
+    if (write->precondition && !write->precondition(write->ctx, entry_etag(write->before)))
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, "It was changed since you read it; read it again.");
     if (write->document && change_names(write, err) < 0)
         return -1;

@@ -161,7 +161,7 @@ static int write_component(struct store_tx *tx, struct write *write, struct err 
     if (write->result.problems.count)
         return err_id(err, ERR_INVALID, write->result.problems.items[0].code, write->result.problems.items[0].pointer, "%s",
                       write->result.problems.items[0].detail);
-    if (write->result.before && strcmp(write->result.before->etag, write->result.after->etag) == 0) {
+    if (write->result.before && strcmp(entry_etag(write->result.before), entry_etag(write->result.after)) == 0) {
         entry_free(write->result.after);
         write->result.after = entry_hold(write->result.before);
         write->result.outcome = CONFIG_UNCHANGED;
@@ -282,7 +282,7 @@ static int run(struct store_tx *tx, void *ctx, struct err *err)
     struct config_request *request = write->request;
 
     write->result.before = registry_get(request->registry, request->name);
-    if (request->precondition && !request->precondition(request->ctx, write->result.before ? write->result.before->etag : NULL))
+    if (request->precondition && !request->precondition(request->ctx, write->result.before ? entry_etag(write->result.before) : NULL))
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, write->result.before ?
                       "\"%s\" was changed since you read it (or exists already); read it again." :
                       "\"%s\" does not exist, so it cannot match.", request->name);

@@ -316,7 +316,7 @@ static int request_run(struct store_tx *tx, void *ctx, struct err *err)
     struct hosts_request *request = requested->request;
     AUTO(entry) now = registry_get(request->station->allowed_hosts, request->id);
 
-    if (request->precondition && !request->precondition(request->ctx, now ? now->etag : NULL))
+    if (request->precondition && !request->precondition(request->ctx, now ? entry_etag(now) : NULL))
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, "\"%s\" was changed since you read it; read it again.",
                       request->id);
     return change_run(tx, &requested->change, err);

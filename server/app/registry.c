@@ -24,18 +24,69 @@ static void add_hidden(const struct component_type *type, const void *component,
             buf_addf(text, "\n%s=%s", prop->name, *PROP_VALUE_CONST(component, prop, char *) ?: "");
 }
 
-static void make_etag(struct entry *entry, const struct crypto_key *key)
+struct entry_text {
+    struct bytes *json;
+    char etag[ETAG_MAX];
+};
+
+static void make_etag(const struct entry *entry, struct entry_text *made)
 {
     struct buf text;
     uint8_t sum[32];
 
     buf_init_secret(&text, 16 * 1024 * 1024);
-    buf_add(&text, bytes_str(entry->json));
+    buf_add(&text, bytes_str(made->json));
     component_each_secret(entry->type, entry->component, add_secret, &text);
     add_hidden(entry->type, entry->component, &text);
-    crypto_key_hmac(key, "etag", buf_str(&text), sum);
-    hex_encode(sum, (ETAG_MAX - 1) / 2, entry->etag);
+    crypto_key_hmac(entry->key, "etag", buf_str(&text), sum);
+    hex_encode(sum, (ETAG_MAX - 1) / 2, made->etag);
     buf_free(&text);
+}
+
+static struct entry_text *text_make(const struct entry *entry)
+{
+    struct entry_text *made = mem_alloc(sizeof(*made));
+    json_t *json = entry_json(entry);
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    made->json = bytes_new(str_c(text));
+    free(text);
+    json_decref(json);
+    make_etag(entry, made);
+    return made;
+}
+
+static void text_free(struct entry_text *text)
+{
+    if (text == NULL)
+        return;
+    bytes_free(text->json);
+    free(text);
+}
+
+/* Two who ask at the same time may both make it; the first one's stays. */
+static const struct entry_text *text_of(const struct entry *entry)
+{
+    _Atomic(struct entry_text *) *at = (void *)(uintptr_t)&entry->text;
+    struct entry_text *made = atomic_load(at), *none = NULL;
+
+    if (made)
+        return made;
+    made = text_make(entry);
+    if (atomic_compare_exchange_strong(at, &none, made))
+        return made;
+    text_free(made);
+    return none;
+}
+
+const char *entry_etag(const struct entry *entry)
+{
+    return text_of(entry)->etag;
+}
+
+struct bytes *entry_bytes(const struct entry *entry)
+{
+    return text_of(entry)->json;
 }
 
 json_t *entry_json(const struct entry *entry)
@@ -52,8 +103,6 @@ struct entry *entry_new(const struct component_type *type, const char *name, voi
                         int64_t changed_at, const struct crypto_key *key)
 {
     struct entry *entry = mem_alloc(sizeof(*entry));
-    json_t *json;
-    char *text;
 
     atomic_init(&entry->holders, 1);
     entry->type = type;
@@ -61,12 +110,7 @@ struct entry *entry_new(const struct component_type *type, const char *name, voi
     entry->component = component;
     entry->changed_by = mem_strdup(changed_by);
     entry->changed_at = changed_at;
-    json = entry_json(entry);
-    text = json_dumps(json, JSON_COMPACT);
-    entry->json = bytes_new(str_c(text));
-    free(text);
-    json_decref(json);
-    make_etag(entry, key);
+    entry->key = key;
     return entry;
 }
 
@@ -86,7 +130,7 @@ void entry_free(struct entry *entry)
     if (ready && entry->ready_free)
         entry->ready_free(ready);
     component_free(entry->type, entry->component);
-    bytes_free(entry->json);
+    text_free(atomic_load(&entry->text));
     free(entry->changed_by);
     free(entry->name);
     free(entry);

@@ -20,8 +20,8 @@ struct entry {
     const struct component_type *type;
     char *name;
     void *component;            /* of `type`; immutable */
-    char etag[ETAG_MAX];        /* of the configuration, secrets included; changes with nothing else */
-    struct bytes *json;         /* the configuration as clients see it */
+    const struct crypto_key *key;       /* of the ETag; outlives the entry */
+    _Atomic(struct entry_text *) text;  /* made when somebody asks first: most of 100,000 accounts are never asked for */
     char *changed_by;
     int64_t changed_at;
     _Atomic(void *) ready;      /* api/ keeps a prepared answer here, freed with the entry by ready_free, if set */
@@ -34,6 +34,8 @@ struct entry *entry_new(const struct component_type *type, const char *name, voi
 struct entry *entry_hold(struct entry *entry);
 void entry_free(struct entry *entry);           /* lets go; NULL is fine */
 MEM_FREEP(entry)
+const char *entry_etag(const struct entry *entry);      /* of the configuration, secrets included; changes with nothing else */
+struct bytes *entry_bytes(const struct entry *entry);   /* the configuration as clients see it; the entry's */
 json_t *entry_json(const struct entry *entry);  /* the configuration with name and type; the caller's */
 
 struct registry;

@@ -330,7 +330,7 @@ static int get_session(struct worker *worker, struct entry *entry)
 {
     struct err err = { 0 };
 
-    if (worker->connect && (strcmp(worker->connect->account->etag, entry->etag) != 0 ||
+    if (worker->connect && (strcmp(entry_etag(worker->connect->account), entry_etag(entry)) != 0 ||
                             !smtp_is_usable(worker->connect->smtp))) {
         connect_free(worker->connect);
         worker->connect = NULL;

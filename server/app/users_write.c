@@ -178,7 +178,7 @@ static void look_at_user(struct entry *entry, void *ctx)
 
     if (now == NULL)
         entry_free(registry_remove(reread->station->users, entry->name));
-    if ((now == NULL || strcmp(now->etag, entry->etag) != 0) && reread->changed)
+    if ((now == NULL || strcmp(entry_etag(now), entry_etag(entry)) != 0) && reread->changed)
         reread->changed(entry->name, reread->ctx);
 }
 
