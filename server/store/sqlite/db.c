@@ -55,7 +55,8 @@ int db_open(struct db *db, const char *path, bool writes, struct err *err)
     sqlite3_busy_timeout(db->handle, BUSY_MS);
     /* A commit is one fdatasync of the log; what is in the log survives a power cut. */
     if (db_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-1024;"
-                    "PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF;", err) < 0)
+                    "PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF;"
+                    "PRAGMA temp_store=MEMORY;", err) < 0)
         return err_prefix(err, "Opening the database: ");
     if (writes && sqlite3_db_readonly(db->handle, "main") != 0)
         return err_id(err, ERR_STORAGE, "storage.readOnly", NULL, "%s can't be written by this user.", path);
