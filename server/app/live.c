@@ -402,6 +402,17 @@ int live_store(struct store_tx *tx, struct live *live, const struct component_ty
     return rc;
 }
 
+/* Who counts before submitting a job has counted before the transaction began: the first of them writes for all. */
+int live_store_once(struct store_tx *tx, struct live *live, const struct component_type *type, struct err *err)
+{
+    if (live->stored_in == store_tx_number(tx))
+        return 0;
+    if (live_store(tx, live, type, err) < 0)
+        return -1;
+    live->stored_in = store_tx_number(tx);
+    return 0;
+}
+
 struct flush {
     struct station *station;
     struct store_tx *tx;

@@ -39,6 +39,7 @@ struct live {
     int64_t number_discarded, last_discard;
     char *last_discard_cause;
     bool dirty;                         /* the stored state is older */
+    uint64_t stored_in;                 /* store_tx_number() of the last live_store_once(); of the writer thread */
     bool flushing;                      /* being written; dirty again when that fails */
     char **transcript;                  /* ring of lines; NULL until debug */
     size_t transcript_at;
@@ -82,6 +83,7 @@ json_t *live_transcript(struct live *live);                             /* array
 json_t *live_status_object(struct live *live);
 /* Every read-only property. */
 json_t *live_status_json(struct station *station, const struct entry *entry);
+int live_store_once(struct store_tx *tx, struct live *live, const struct component_type *type, struct err *err);
 int live_store(struct store_tx *tx, struct live *live, const struct component_type *type, struct err *err);
 bool live_set_paused(struct live *live, bool paused);           /* whether that was a change */
 /* Writes what is dirty; called by a timer and at the end. */

@@ -223,7 +223,7 @@ static int commit_run(struct store_tx *tx, void *ctx, struct err *err)
         return -1;
     if (commit->message->state != MESSAGE_SENT && commit->message->state != MESSAGE_FAILED)
         return 0;
-    if (live_store(tx, commit->live, commit->entry->type, err) < 0 && err->code != ERR_NOT_FOUND)
+    if (live_store_once(tx, commit->live, commit->entry->type, err) < 0 && err->code != ERR_NOT_FOUND)
         return -1;
     return 0;
 }

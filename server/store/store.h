@@ -49,6 +49,10 @@ int store_check(struct store *store, struct err *err);         /* integrity and 
 /* Seals every secret anew in one transaction; may be repeated. From then on the store uses `fresh`, which must outlive it. */
 int store_rekey(struct store *store, const struct crypto_key *fresh, struct err *err);
 
+/* Counts transactions of the writer. Jobs that were submitted before one began and run in it see the same number, and no job runs in
+ * it that was submitted later: so what is common to them needs to be written once. */
+uint64_t store_tx_number(const struct store_tx *tx);
+
 struct store_stats { uint64_t commits, jobs, failures; int64_t database_bytes, queued_jobs; };
 void store_stats(struct store *store, struct store_stats *ret);
 

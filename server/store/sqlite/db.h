@@ -21,6 +21,7 @@ struct store_tx {
     struct db *db;
     bool writes;
     int64_t bytes;              /* of messages, in this transaction */
+    uint64_t number;            /* of this transaction */
     struct store_tx *next;      /* in the pool of readers */
 };
 

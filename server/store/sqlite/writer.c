@@ -86,6 +86,7 @@ static struct job *run_batch(struct store *store, struct job *first)
         return NULL;
     }
     store->writer.bytes = 0;
+    store->writer.number++;
     while (job && store->writer.bytes < BATCH_BYTES) {
         struct job *ran = job;
 
@@ -238,6 +239,11 @@ void store_submit(struct store *store, store_run *run, store_done *done, void *c
     }
     pthread_cond_signal(&store->work);
     pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_tx_number(const struct store_tx *tx)
+{
+    return tx->number;
 }
 
 struct waiting {
