@@ -292,7 +292,7 @@ static int write_run(struct store_tx *tx, void *ctx, struct err *err)
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, "It was changed since you read it; read it again.");
     if (write->document && change_names(write, err) < 0)
         return -1;
-    write->unchanged = write->after && strcmp(write->before->etag, write->after->etag) == 0;
+    write->unchanged = write->after && strcmp(entry_etag(write->before), entry_etag(write->after)) == 0;
     if (write->dry_run) {
         work_out_write(write);
         return 0;
