@@ -18,11 +18,13 @@ POST = ACCOUNTS + "/out/messages"
 
 
 def simple(**more):
-    return {"from": "plant@example.com", "to": ["a@example.com"], "subject": "Hello", "text": "Good morning.\n", **more}
+    return {"from": "plant@example.com", "to": ["a@example.com"], "subject": "Hello", "text": "Good morning.\n",
+            **more}
 
 
 def account(api, port, name="out", **more):
-    answer = api.put(f"{ACCOUNTS}/{name}", {"type": OUT, "hostname": "127.0.0.1", "port": port, "emailAuthenticator": {"type": "none"},
+    answer = api.put(f"{ACCOUNTS}/{name}", {"type": OUT, "hostname": "127.0.0.1", "port": port,
+                                            "emailAuthenticator": {"type": "none"},
                                             "connectionTimeout": 5, **more})
     if answer.status not in (200, 201):
         raise RuntimeError(repr(answer))
@@ -47,21 +49,28 @@ def steering():
         later = "2099-01-01T00:00:00Z"
         one = api.post(POST, simple(sendAt=later)).json["id"]
         whole = api.get(f"{MESSAGES}/{one}").json
-        is_((whole["state"], whole["sendAt"][:19], whole["nextAttempt"][:19]), ("queued", later[:19], later[:19]), "sendAt: waits")
+        is_((whole["state"], whole["sendAt"][:19], whole["nextAttempt"][:19]), ("queued", later[:19], later[:19]),
+            "sendAt: waits")
         is_(catcher.quiet(0.2), [], "really")
-        for action, status, state in (("release", 409, "queued"), ("hold", 200, "held"), ("hold", 409, "held"), ("retry", 409, "held"),
-                                      ("release", 200, "queued"), ("acknowledge", 409, "queued"), ("cancel", 200, "canceled"),
-                                      ("cancel", 409, "canceled"), ("hold", 409, "canceled"), ("release", 409, "canceled"),
+        for action, status, state in (("release", 409, "queued"), ("hold", 200, "held"), ("hold", 409, "held"),
+                                      ("retry", 409, "held"),
+                                      ("release", 200, "queued"), ("acknowledge", 409, "queued"),
+                                      ("cancel", 200, "canceled"),
+                                      ("cancel", 409, "canceled"), ("hold", 409, "canceled"),
+                                      ("release", 409, "canceled"),
                                       ("retry", 409, "canceled"), ("explode", 404, "canceled")):
             answer = act(one, action)
-            is_((answer.status, api.get(f"{MESSAGES}/{one}").json["state"]), (status, state), f"{action}: {status}, {state}")
+            is_((answer.status, api.get(f"{MESSAGES}/{one}").json["state"]), (status, state),
+                f"{action}: {status}, {state}")
         is_(api.get(f"{MESSAGES}/{one}").json["recipients"][0]["state"], "canceled", "the recipient is canceled, too")
         is_(api.delete(f"{MESSAGES}/{one}").status, 409, "DELETE of a canceled one")
 
         two = api.post(POST, simple(sendAt=later)).json["id"]
-        is_((api.delete(f"{MESSAGES}/{two}").status, api.get(f"{MESSAGES}/{two}").json["state"]), (204, "canceled"), "DELETE cancels")
+        is_((api.delete(f"{MESSAGES}/{two}").status, api.get(f"{MESSAGES}/{two}").json["state"]), (204, "canceled"),
+            "DELETE cancels")
         three = api.post(POST, simple(sendAt=later)).json["id"]
-        is_((act(three, "retry").status, wait_state(api, three, "sent")["state"]), (200, "sent"), "retry doesn't wait for sendAt")
+        is_((act(three, "retry").status, wait_state(api, three, "sent")["state"]), (200, "sent"),
+            "retry doesn't wait for sendAt")
         for action in ("cancel", "hold", "release", "retry"):
             is_(act(three, action).status, 409, f"{action} once sent")
         answer = api.delete(f"{MESSAGES}/{three}")
@@ -72,7 +81,8 @@ def steering():
         four = api.post(POST, simple()).json["id"]
         catcher.wait_command("DATA")
         is_(wait_state(api, four, "sending")["state"], "sending", "while it is being sent")
-        is_((api.delete(f"{MESSAGES}/{four}").status, act(four, "hold").status), (409, 409), "too late to cancel or hold")
+        is_((api.delete(f"{MESSAGES}/{four}").status, act(four, "hold").status), (409, 409),
+            "too late to cancel or hold")
         catcher.release()
         is_(wait_state(api, four, "sent")["state"], "sent", "it is sent")
 
@@ -81,12 +91,15 @@ def steering():
         five, six = api.post(POST, simple()).json["id"], api.post(POST, simple()).json["id"]
         is_((catcher.quiet(0.3), api.status("out")["queueSize"]), ([], 2), "messages wait")
         postern.restart()
-        is_((catcher.quiet(0.3), api.status("out")["queueSize"], api.status("out")["paused"]), ([], 2, True), "also after a restart")
+        is_((catcher.quiet(0.3), api.status("out")["queueSize"], api.status("out")["paused"]), ([], 2, True),
+            "also after a restart")
         act(six, "hold")
         api.action("out", "resume")
-        is_((wait_state(api, five, "sent")["state"], api.get(f"{MESSAGES}/{six}").json["state"]), ("sent", "held"), "resume: what isn't held goes out")
+        is_((wait_state(api, five, "sent")["state"], api.get(f"{MESSAGES}/{six}").json["state"]), ("sent", "held"),
+            "resume: what isn't held goes out")
         is_(api.action("out", "clearQueue").json, {"changed": 1}, "clearQueue")
-        is_((api.get(f"{MESSAGES}/{six}").json["state"], api.status("out")["queueSize"]), ("canceled", 0), "cancels what waits")
+        is_((api.get(f"{MESSAGES}/{six}").json["state"], api.status("out")["queueSize"]), ("canceled", 0),
+            "cancels what waits")
 
 
 def results():
@@ -97,38 +110,48 @@ def results():
         catcher.answers["RCPT later@example.com"] = "450 4.2.0 Greylisted"
         both = api.post(POST, simple(to=["a@example.com", "no@example.com"])).json["id"]
         whole = wait_state(api, both, "sent", "failed")
-        is_((whole["state"], [(one["state"], one["code"], one["enhancedCode"], one["text"]) for one in whole["recipients"]]),
-            ("sent", [("sent", 250, "2.0.0", "Ok: taken"), ("failed", 550, "5.1.1", "No such user here")]), "5xx is final for that recipient only")
+        is_((whole["state"], [(one["state"], one["code"], one["enhancedCode"], one["text"])
+                              for one in whole["recipients"]]),
+            ("sent", [("sent", 250, "2.0.0", "Ok: taken"), ("failed", 550, "5.1.1", "No such user here")]),
+            "5xx is final for that recipient only")
         is_(whole["lastCode"], "delivery.refused", "and is said")
         none = api.post(POST, simple(to=["no@example.com"])).json["id"]
         whole = wait_state(api, none, "failed")
-        is_((whole["state"], whole["finishedAt"] is not None, whole["nextAttempt"]), ("failed", True, None), "nobody took it: failed")
+        is_((whole["state"], whole["finishedAt"] is not None, whole["nextAttempt"]), ("failed", True, None),
+            "nobody took it: failed")
         status = api.until(ACCOUNTS + "/out/status", lambda json: json["numberDiscarded"] == 1).json
-        is_((status["numberDiscarded"], status["status"]["state"]), (1, "ok"), "the account counts it; it is none of its faults")
+        is_((status["numberDiscarded"], status["status"]["state"]), (1, "ok"),
+            "the account counts it; it is none of its faults")
         ok("no@example.com" in status["lastDiscardCause"] and status["lastDiscard"], "and says why")
         wait = api.post(POST, simple(to=["a@example.com", "later@example.com"])).json["id"]
         whole = wait_state(api, wait, "deferred")
-        is_([(one["state"], one["code"]) for one in whole["recipients"]], [("sent", 250), ("deferred", 450)], "4xx: later, for that recipient only")
+        is_([(one["state"], one["code"]) for one in whole["recipients"]], [("sent", 250), ("deferred", 450)],
+            "4xx: later, for that recipient only")
         ok(whole["nextAttempt"] > whole["createdAt"], "with a time")
         is_(api.status("out")["queueSize"], 1, "it waits")
         count = len(catcher.taken)
         del catcher.answers["RCPT later@example.com"]
         is_(api.action("out", "flush").json, {"changed": 1}, "flush tries it now")
         whole = wait_state(api, wait, "sent")
-        is_((whole["attempts"], catcher.wait(count + 1)[count].recipients), (2, ["later@example.com"]), "for those who have it not yet")
+        is_((whole["attempts"], catcher.wait(count + 1)[count].recipients), (2, ["later@example.com"]),
+            "for those who have it not yet")
 
         del catcher.answers["RCPT no@example.com"]
         answer = api.post(f"{MESSAGES}/{none}/actions/retry")
-        is_((answer.status, wait_state(api, none, "sent")["state"]), (200, "sent"), "a failed one can be retried by a person")
+        is_((answer.status, wait_state(api, none, "sent")["state"]), (200, "sent"),
+            "a failed one can be retried by a person")
 
-        for stage, text, state in (("MAIL", "452 4.3.1 Disk full", "deferred"), ("MAIL", "550 5.7.1 Not you", "failed"),
+        for stage, text, state in (("MAIL", "452 4.3.1 Disk full", "deferred"),
+                                   ("MAIL", "550 5.7.1 Not you", "failed"),
                                    ("DATA", "451 4.3.0 Later", "deferred"), ("DATA", "554 5.6.0 Never", "failed"),
-                                   (".", "452 4.3.1 Disk full", "deferred"), (".", "554 5.7.1 Spam", "failed"), ("RCPT", "CLOSE", "deferred"),
+                                   (".", "452 4.3.1 Disk full", "deferred"), (".", "554 5.7.1 Spam", "failed"),
+                                   ("RCPT", "CLOSE", "deferred"),
                                    ("DATA", "421 4.3.2 Closing", "deferred")):
             catcher.answers[stage] = text
             message = api.post(POST, simple()).json["id"]
             whole = wait_state(api, message, state)
-            is_((whole["state"], bool(whole["lastCode"]), bool(whole["lastCause"])), (state, True, True), f"{stage}: {text}: {state}, with the cause")
+            is_((whole["state"], bool(whole["lastCode"]), bool(whole["lastCause"])), (state, True, True),
+                f"{stage}: {text}: {state}, with the cause")
             del catcher.answers[stage]
             if state == "deferred":
                 api.post(f"{MESSAGES}/{message}/actions/retry")
@@ -147,7 +170,8 @@ def uncertain():
         catcher.answers["."] = "CLOSE"
         once = api.post(POST, simple()).json
         whole = wait_state(api, once["id"], "uncertain")
-        is_((whole["state"], whole["recipients"][0]["state"], whole["nextAttempt"]), ("uncertain", "uncertain", None), "atMostOnce: left to a person")
+        is_((whole["state"], whole["recipients"][0]["state"], whole["nextAttempt"]), ("uncertain", "uncertain", None),
+            "atMostOnce: left to a person")
         again = api.post(ACCOUNTS + "/again/messages", simple()).json
         whole = wait_state(api, again["id"], "uncertain")
         ok(whole["state"] == "uncertain" and whole["nextAttempt"], "atLeastOnce: tried again later")
@@ -157,11 +181,13 @@ def uncertain():
             is_(api.post(f"{MESSAGES}/{made['id']}/actions/retry").status, 200, "a person says: send it again")
             is_(wait_state(api, made["id"], "sent")["state"], "sent", "sent")
         taken = catcher.wait(count + 2)
-        is_([parse(one.content)["Message-ID"] for one in taken[count:]], [once["messageId"], again["messageId"]], "under the same Message-ID")
+        is_([parse(one.content)["Message-ID"] for one in taken[count:]], [once["messageId"], again["messageId"]],
+            "under the same Message-ID")
         catcher.answers["."] = "CLOSE"
         third = api.post(POST, simple()).json["id"]
         wait_state(api, third, "uncertain")
-        is_((api.delete(f"{MESSAGES}/{third}").status, api.get(f"{MESSAGES}/{third}").json["state"]), (204, "canceled"), "or: leave it")
+        is_((api.delete(f"{MESSAGES}/{third}").status, api.get(f"{MESSAGES}/{third}").json["state"]),
+            (204, "canceled"), "or: leave it")
 
 
 def per_day():
@@ -182,7 +208,8 @@ def per_day():
         is_(api.get(f"{MESSAGES}/{more}").json["state"], "held", "and the messages")
         is_((catcher.quiet(0.3), len(catcher.taken)), ([], 3), "nothing went out")
         api.action("out", "resetNumberSent")
-        is_([wait_state(api, one, "sent")["state"] for one in (*ids[3:], more)], ["sent"] * 3, "resetNumberSent: they go on")
+        is_([wait_state(api, one, "sent")["state"] for one in (*ids[3:], more)], ["sent"] * 3,
+            "resetNumberSent: they go on")
         is_((api.status("out")["numberSent"], len(catcher.taken)), (3, 6), "each once")
         last = api.post(POST, simple()).json["id"]
         wait_state(api, last, "held")
@@ -197,10 +224,12 @@ def batch():
         for _ in range(3):
             api.post(POST, simple())
         taken = catcher.wait(3)
-        is_((len(taken), len({one.session for one in taken})), (3, 1), "batch: all over one connection at the next tick")
+        is_((len(taken), len({one.session for one in taken})), (3, 1),
+            "batch: all over one connection at the next tick")
         account(api, catcher.port, "daily", batch=True, pollrate=86400)
         waiting = api.post(ACCOUNTS + "/daily/messages", simple()).json["id"]
-        is_((catcher.quiet(0.3), api.get(f"{MESSAGES}/{waiting}").json["state"]), ([], "queued"), "waits for its tick")
+        is_((catcher.quiet(0.3), api.get(f"{MESSAGES}/{waiting}").json["state"]), ([], "queued"),
+            "waits for its tick")
         api.action("daily", "flush")
         is_(wait_state(api, waiting, "sent")["state"], "sent", "flush doesn't wait")
 
@@ -212,7 +241,8 @@ def with_the_account():
         api.action("out", "pause")
         ids = [api.post(POST, simple()).json["id"] for _ in range(2)]
         answer = api.delete(ACCOUNTS + "/out")
-        is_((answer.status, answer.json["code"]), (409, "account.messagesWaiting"), "an account whose messages wait isn't deleted")
+        is_((answer.status, answer.json["code"]), (409, "account.messagesWaiting"),
+            "an account whose messages wait isn't deleted")
         is_(api.post(ACCOUNTS + "/out/actions/rename", {"name": "new"}).status, 200, "renamed")
         is_([api.get(f"{MESSAGES}/{one}").json["account"] for one in ids], ["new", "new"], "its messages go with it")
         is_((api.status("new")["queueSize"], api.status("new")["paused"]), (2, True), "and so does its state")

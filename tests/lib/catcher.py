@@ -25,7 +25,8 @@ PATIENCE = 30
 
 
 class Catcher:
-    def __init__(self, identity=None, starttls=False, capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000"),
+    def __init__(self, identity=None, starttls=False,
+                 capabilities=("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 50000000"),
                  resumable=False):
         self.capabilities = capabilities
         self.context = self.new_context() if resumable else None

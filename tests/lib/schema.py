@@ -8,8 +8,10 @@ import datetime
 import re
 
 TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
-NOTED = {"title", "description", "default", "examples", "readOnly", "writeOnly", "deprecated", "$schema", "$id", "$defs"}
-KNOWN = {"$ref", "type", "const", "enum", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "allOf", "minimum",
+NOTED = {"title", "description", "default", "examples", "readOnly", "writeOnly", "deprecated", "$schema", "$id",
+         "$defs"}
+KNOWN = {"$ref", "type", "const", "enum", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf",
+         "allOf", "minimum",
          "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format"}
 
 
@@ -31,7 +33,8 @@ def faults(value, schema, document=None, at=""):
         return []
     if schema is False:
         return [f"{at}: nothing is allowed here"]
-    found = [f"{at}: schema.py doesn't know {key}" for key in schema if key not in KNOWN | NOTED and not key.startswith("x-")]
+    found = [f"{at}: schema.py doesn't know {key}" for key in schema if key not in KNOWN | NOTED
+             and not key.startswith("x-")]
     if "$ref" in schema:
         found += faults(value, resolve(schema["$ref"], document), document, at)
     found += plain(value, schema, at)
@@ -110,7 +113,8 @@ def strict(node):
         return [strict(one) for one in node]
     if not isinstance(node, dict):
         return node
-    made = {key: {name: strict(one) for name, one in value.items()} if key == "properties" else strict(value) for key, value in node.items()}
+    made = {key: {name: strict(one) for name, one in value.items()} if key == "properties" else strict(value) for key,
+            value in node.items()}
     if made.get("properties") and "additionalProperties" not in made:
         made["additionalProperties"] = False
     return made
