@@ -446,6 +446,20 @@ static void provision(struct allowed_host *host, int approval, const char *cert,
         set_json(&host->previous, NULL);        /* what is shown is decided */
 }
 
+/* What the document says about the place again must be what the path says. */
+static void check_place(const json_t *document, const char *id, const char *hostname, int64_t port, struct problems *problems)
+{
+    const json_t *named = json_object_get(document, "id"), *host = json_object_get(document, "hostname");
+    const json_t *at = json_object_get(document, "port");
+
+    if (named && strcmp(json_is_string(named) ? json_string_value(named) : "", id) != 0)
+        problems_add(problems, "/id", "id.fixed", "id must be \"%s\", as in the path.", id);
+    if (host && strcmp(json_is_string(host) ? json_string_value(host) : "", hostname) != 0)
+        problems_add(problems, "/hostname", "id.fixed", "hostname must be \"%s\", as in the path.", hostname);
+    if (at && json_integer_value(at) != port)
+        problems_add(problems, "/port", "id.fixed", "port must be %lld, as in the path.", (long long)port);
+}
+
 int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *document, int64_t days_max, const char *by, int64_t now,
                     struct problems *problems, struct err *err)
 {
@@ -463,6 +477,7 @@ int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *docu
     if (need_document(document, put_members, problems, err) < 0)
         return -1;
     approval = take_approval(document, problems);
+    check_place(document, id, hostname, port, problems);
     if (take_fingerprint(document, "sha256", cert, problems) + take_fingerprint(document, "spkiSha256", spki, problems) == 0)
         problems_add(problems, "/sha256", "property.required", "Give the sha256 of the certificate, or the spkiSha256 of its key.");
     accepts = take_accepts(document, *at && words_set((*at)->reasons) ? words_set((*at)->reasons) & REASONS_ACCEPTABLE & ~REASONS_DATES : usual,

@@ -226,8 +226,8 @@ void live_failed(struct live *live, const struct err *err)
 
 static void turn_day(struct live *live, int64_t now)
 {
-    if (now < live->number_sent_until)
-        return;
+    if (now < live->number_sent_until && live->number_sent_until - now <= DAYS(1) + SECONDS(2 * 3600))
+        return;                         /* farther ahead: the clock was set back */
     live->number_sent = 0;
     live->number_sent_until = clock_next_midnight(now);
     mark_dirty(live);

@@ -126,10 +126,19 @@ static void give_up(struct message *message, int64_t now)
     finish(message, now);
 }
 
+/* Refused credentials, a missing setting, a certificate that waits: the account is to blame, and no message pays for it. */
+static bool account_is_to_blame(const char *code)
+{
+    return cause_of(code)->state != STATE_DOWN;
+}
+
+/* A message that was kept back (paused, held, challenged) for longer than retryFor is not given up at its first failure. */
 static bool overdue(const struct message *message, const struct account *account, int64_t now)
 {
     int64_t start = message->send_at > message->created_at ? message->send_at : message->created_at;
 
+    if (account->retry_for > 0 && (message->last_code == NULL || account_is_to_blame(message->last_code)))
+        return false;
     return now > start + SECONDS(account->retry_for);
 }
 
@@ -137,12 +146,6 @@ static void set_cause(struct message *message, const char *code, const char *tex
 {
     set_text(&message->last_code, code);
     set_text(&message->last_cause, text);
-}
-
-/* Refused credentials, a missing setting, a certificate that waits: the account is to blame, and no message pays for it. */
-static bool blames_account(const struct err *err)
-{
-    return err && cause_of(err->id)->state != STATE_DOWN;
 }
 
 /* The words for the whole: the error of the attempt, or the first refusal. */
@@ -168,6 +171,8 @@ static void apply_cause(struct message *message, const struct result_envelope *e
 void result_apply(struct message *message, const struct result_envelope *envelope, enum smtp_outcome outcome,
                   const struct err *err, const struct account *account, int64_t now)
 {
+    bool over = overdue(message, account, now);
+
     apply_recipients(message, envelope, outcome);
     apply_cause(message, envelope, outcome == SMTP_SENT ? NULL : err);
     if (count_in(message, MESSAGE_UNCERTAIN)) {
@@ -179,7 +184,7 @@ void result_apply(struct message *message, const struct result_envelope *envelop
     } else if (outcome == SMTP_LOST && err && err->code == ERR_STOPPED) {
         message->state = MESSAGE_DEFERRED;      /* we ended the connection: the message can't help it */
         message->next_attempt = now;
-    } else if (overdue(message, account, now) && !(outcome == SMTP_TEMPORARY && err && err->code == ERR_REFUSED)) {
+    } else if (over && !(outcome == SMTP_TEMPORARY && err && err->code == ERR_REFUSED)) {
         give_up(message, now);
     } else {
         message->state = MESSAGE_DEFERRED;
@@ -397,7 +402,7 @@ bool result_is_for_person(const struct message *message, const struct account *a
 static void defer_one(struct defer *defer, struct message *message, int64_t now)
 {
     const struct account *account = defer->entry->component;
-    bool over = overdue(message, account, now) && !blames_account(defer->cause);
+    bool over = overdue(message, account, now) && !account_is_to_blame(defer->cause->id);
 
     set_cause(message, defer->cause->id, defer->cause->text);
     if (count_in(message, MESSAGE_UNCERTAIN)) {

@@ -98,6 +98,8 @@ def longest_life():
         is_(api.post(host + "/actions/approve", {"sha256": own.sha256}).codes(), limit, "not for ever")
         is_(api.post(host + "/actions/approve", {"sha256": own.sha256, "expiresAt": in_seconds(31 * 86400)}).codes(), limit, "nor for longer")
         is_(api.put(host, {"approval": "approved", "sha256": own.sha256}).codes(), limit, "nor provisioned")
+        wrong = {"approval": "rejected", "sha256": own.sha256, "hostname": "other", "port": 1, "id": f"localhost:{catcher.port}"}
+        is_(api.put(host, wrong).codes(), [("/hostname", "id.fixed"), ("/port", "id.fixed")], "the document speaks of another place")
         is_(api.put(host, {"approval": "rejected", "sha256": own.sha256}).status, 200, "a refusal has no end")
         is_(api.post(host + "/actions/approve", {"sha256": own.sha256, "expiresAt": in_seconds(29 * 86400)}).status, 200, "for less")
 

@@ -128,6 +128,8 @@ static void test_apply(void)
         struct account account = { .retry_for = 3600, .delivery_guarantee = row->at_most_once ? GUARANTEE_AT_MOST_ONCE :
                                                                             GUARANTEE_AT_LEAST_ONCE };
         AUTO(message) message = message_with(row->before, row->overdue ? 3601 * 1000 : 1000, 1);
+
+        message->last_code = row->overdue ? mem_strdup("connect.refused") : NULL;
         char state[2] = { 0 }, right[2] = { row->state, 0 };
 
         apply(message, row, &account);
@@ -171,6 +173,23 @@ static void test_person(void)
 
         ok(result_is_for_person(message, &once) == cases[i].once, "%s: atMostOnce", cases[i].recipients);
         ok(result_is_for_person(message, &least) == cases[i].least, "%s: atLeastOnce", cases[i].recipients);
+    }
+}
+
+/* Paused or challenged for longer than retryFor: the first failure after it is not the last. */
+static void test_kept_back(void)
+{
+    static const struct { const char *before; char after; } cases[] = { { NULL, 'd' }, { "cert.challenge", 'd' }, { "auth.refused", 'd' },
+                                                                        { "delivery.deferred", 'f' }, { "connect.refused", 'f' } };
+    static const struct row later = { "", "q", "d", SMTP_TEMPORARY, false, true, 'd', "d", '+', "delivery.deferred" };
+    struct account account = { .retry_for = 3600 };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(message) message = message_with("q", 7200 * 1000, 1);
+
+        message->last_code = mem_strdup(cases[i].before);
+        apply(message, &later, &account);
+        ok(letter_of(message->state) == cases[i].after, "older than retryFor, before: %s", cases[i].before ? cases[i].before : "nothing");
     }
 }
 
@@ -238,6 +257,7 @@ int main(void)
     test_apply();
     test_words();
     test_person();
+    test_kept_back();
     test_blame();
     test_send_at();
     test_back_off();
