@@ -29,10 +29,12 @@
 #include "http/http.h"
 #include "model/services.h"
 #include "net/conn.h"
+#include "tls/server_cert.h"
 
 #define LISTEN_PRESET "127.0.0.1:8025"
 #define LISTEN_MAX 16
 #define HTTPS_PORT 443
+#define CERTIFICATE_SIGNAL SIGUSR1
 #define NAMES_MAX 80                    /* the WebService allows 50 names of its own */
 #define GRACE SECONDS(10)               /* for deliveries under way when we are told to stop */
 
@@ -46,7 +48,7 @@ struct listening {
     struct http_listener listeners[LISTEN_MAX];
     char addresses[LISTEN_MAX][64];
     size_t count;
-    struct https_pair pair;
+    bool secure;                        /* some of them */
 };
 
 /* ---- the process ---- */
@@ -79,6 +81,7 @@ static void our_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, CERTIFICATE_SIGNAL);
 }
 
 /* Before the first thread, which would otherwise be the one to get them. */
@@ -143,8 +146,10 @@ static void add_name(struct names *names, const char *name)
 
     if (*name == '\0' || names->count == NAMES_MAX)
         return;
-    if (net_host_ascii(name, &ascii, &err) < 0)
-        ascii = mem_strdup(name);
+    if (net_host_ascii(name, &ascii, &err) < 0) {
+        log_warning("web", "This server can't be known by the name %s: %s", name, err.text);
+        return;
+    }
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->items[i], ascii) == 0)
             return;
@@ -175,35 +180,58 @@ static bool is_wildcard(const char *address)
 }
 
 /* Loopback is HTTP; what leaves the machine is HTTPS. */
-static int secure_listeners(struct station *station, const struct web_service *web, struct listening *listening, struct err *err)
+static bool is_secure(const struct listening *listening, size_t at)
 {
+    return !http_is_loopback(listening->addresses[at]);
+}
+
+/* The one that the WebService names, or our own, made anew when its names or its time ask for it. Waits for the store.
+ * 1: another than before. */
+static int show_certificate(struct station *station, const struct listening *listening, struct err *err)
+{
+    AUTO(entry) service = registry_get(station->services, web_service_type.name);
     struct names names = { .count = 0 };
-    bool needed = false;
+    struct https_pair pair = { NULL, NULL };
     int rc;
 
-    add_host_names(&names, station, web);
+    add_host_names(&names, station, service->component);
     add_name(&names, "localhost");
-    for (size_t i = 0; i < listening->count; i++) {
-        if (http_is_loopback(listening->addresses[i]))
-            continue;
-        needed = true;
-        if (!is_wildcard(listening->addresses[i]))
+    for (size_t i = 0; i < listening->count; i++)
+        if (is_secure(listening, i) && !is_wildcard(listening->addresses[i]))
             add_name(&names, listening->addresses[i]);
-    }
-    rc = needed ? https_pair_get(station, (const char *const *)names.items, names.count, &listening->pair, err) : 0;
+    rc = https_pair_get(station, (const char *const *)names.items, names.count, &pair, err);
+    if (rc == 0)
+        rc = tls_server_cert_use(pair.cert_pem, pair.key_pem, err);
+    https_pair_clear(&pair);
     clear_names(&names);
-    if (rc < 0 || !needed)
-        return rc;
+    return rc;
+}
+
+static int secure_listeners(struct station *station, const struct web_service *web, struct listening *listening, struct err *err)
+{
     for (size_t i = 0; i < listening->count; i++) {
-        if (http_is_loopback(listening->addresses[i]))
+        if (!is_secure(listening, i))
             continue;
-        listening->listeners[i].cert_pem = listening->pair.cert_pem;
-        listening->listeners[i].key_pem = listening->pair.key_pem;
+        if (!listening->secure && show_certificate(station, listening, err) < 0)
+            return -1;
+        listening->secure = true;
+        listening->listeners[i].certificate = tls_server_cert_callback();
         /* A browser holds to it for the host, whatever the port: only where the host's usual port is ours, and not for a
          * certificate that nobody vouched for. */
         listening->listeners[i].hsts = *web->https_key && listening->listeners[i].port == HTTPS_PORT;
     }
     return 0;
+}
+
+static void reread_certificate(struct station *station, const struct listening *listening)
+{
+    struct err err;
+    int rc = listening->secure ? show_certificate(station, listening, &err) : 0;
+
+    if (rc < 0)
+        log_error("web", "HTTPS goes on with its certificate: %s", err.text);
+    else if (rc > 0)
+        log_info("web", "HTTPS shows another certificate from now on");
 }
 
 /* What the WebService says now; whoever comes last has read it last. */
@@ -232,8 +260,10 @@ static void on_service(void *ctx, const struct entry *service)
     struct running *running = ctx;
     struct http_server *server = atomic_load(&running->server);
 
-    if (server && service->type == &web_service_type)
-        apply_web(running->station, server);
+    if (server == NULL || service->type != &web_service_type)
+        return;
+    apply_web(running->station, server);
+    kill(getpid(), CERTIFICATE_SIGNAL);         /* to be done on a thread that may wait for the store */
 }
 
 static int open_http(struct http_server **ret, struct station *station, struct listening *listening, struct err *err)
@@ -248,7 +278,6 @@ static int open_http(struct http_server **ret, struct station *station, struct l
 
     if (rc == 0)
         rc = http_open(ret, &options, err);
-    https_pair_clear(&listening->pair);
     return rc;
 }
 
@@ -287,7 +316,7 @@ static void end_sessions(const char *username, void *ctx)
     http_session_end_user(ctx, username);
 }
 
-static void run_until_stopped(struct station *station, struct http_server *server)
+static void run_until_stopped(struct station *station, struct http_server *server, const struct listening *listening)
 {
     const struct timespec pause = { .tv_sec = watchdog_pause() };
     sigset_t set;
@@ -302,6 +331,8 @@ static void run_until_stopped(struct station *station, struct http_server *serve
             log_info("postern", "Reading users and tokens again");
             users_reread(station, end_sessions, server);
         }
+        if (number == SIGHUP || number == CERTIFICATE_SIGNAL)
+            reread_certificate(station, listening);
         tell_systemd("WATCHDOG=1");
     }
     log_info("postern", "Stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -340,7 +371,7 @@ static int serve(const struct serve *serve, struct listening *listening)
     apply_web(station, server);
     announce(server, listening);
     tell_systemd("READY=1");
-    run_until_stopped(station, server);
+    run_until_stopped(station, server, listening);
     stop(&running, server);
     return CLI_OK;
 }

@@ -124,6 +124,7 @@ struct http_listener {
     const char *address;        /* IP literal without brackets */
     uint16_t port;              /* 0: any free one */
     const char *cert_pem, *key_pem;     /* NULL: plain HTTP */
+    void (*certificate)(void);          /* instead of them: gives them at each handshake (tls/server_cert.h) */
     bool hsts;                          /* with TLS: browsers are to come back with nothing else (RFC 6797) */
 };
 

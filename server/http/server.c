@@ -117,7 +117,13 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, const struct h
     unsigned threads = thread_count(&listener->server->options);
     unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
                      (listener->tls ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS : MHD_USE_EPOLL_INTERNAL_THREAD);
+    union { void (*function)(void); void *pointer; } certificate = { from->certificate };
     struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, certificate.pointer },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    struct MHD_OptionItem fixed[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)from->cert_pem },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)from->key_pem },
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES },
@@ -139,7 +145,7 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, const struct h
                             MHD_OPTION_URI_LOG_CALLBACK, request_uri, NULL,
                             MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,
                             MHD_OPTION_NOTIFY_CONNECTION, connection_notice, listener,
-                            MHD_OPTION_ARRAY, listener->tls ? tls : &tls[3],
+                            MHD_OPTION_ARRAY, from->certificate ? tls : listener->tls ? fixed : &fixed[3],
                             MHD_OPTION_ARRAY, threads > 1 ? pool : &pool[1],
                             MHD_OPTION_END);
 }
@@ -151,7 +157,7 @@ static int open_listener(struct http_server *server, struct listener *listener, 
 
     listener->server = server;
     listener->port = from->port;
-    listener->tls = from->cert_pem != NULL;
+    listener->tls = from->cert_pem || from->certificate;
     listener->hsts = listener->tls && from->hsts;
     if (!uri_literal(from->address, listener->address))
         return err_set(err, ERR_INVALID, from->address, "This isn't an IP address.");

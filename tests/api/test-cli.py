@@ -243,6 +243,24 @@ def https():
             ok(secure.recv(100).startswith(b"HTTP/1.1 200"), "with a certificate to this host's name")
         postern.restart()
         ok(fingerprint(port) == first, "which stays over a restart")
+        postern.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        ok(fingerprint(port) == first, "and over SIGHUP")
+        is_(postern.api.patch("/api/v1/services/WebService", {"allowedHosts": ["gate.example.com"]}).status, 200, "another name")
+        deadline = time.monotonic() + 10
+        while (second := fingerprint(port)) == first and time.monotonic() < deadline:
+            time.sleep(0.02)
+        context = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(second))
+        with socket.create_connection(("127.0.0.1", port), 10) as plain, \
+                context.wrap_socket(plain, server_hostname="gate.example.com") as secure:
+            secure.sendall(b"GET /healthz HTTP/1.1\r\nHost: gate.example.com\r\nConnection: close\r\n\r\n")
+            answer = secure.recv(4096)
+            ok(answer.startswith(b"HTTP/1.1 200"), "is in the certificate at once, without a restart")
+            ok(b"Strict-Transport-Security" not in answer, "which nobody has vouched for")
+        is_(postern.api.patch("/api/v1/services/WebService", {"httpsKey": "nobody"}).status, 200, "a key pair that is not there")
+        time.sleep(0.3)
+        ok(fingerprint(port) == second and "nobody" in postern.log(), "the log says so, and the certificate stays")
+        is_(postern.api.patch("/api/v1/services/WebService", {"httpsKey": ""}).status, 200, "back")
         connection = sqlite3.connect(os.path.join(postern.state, "postern.db"))
         everything = "\n".join(connection.iterdump())
         connection.close()

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTPS: versions, the cookie's Secure, late answers, and a client that stalls in its handshake. */
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -9,6 +11,7 @@
 #include "http_client.h"
 #include "tap.h"
 #include "tls/self_signed.h"
+#include "tls/server_cert.h"
 
 static uint16_t port;
 
@@ -103,6 +106,104 @@ static void test_talk(void)
     ok(talk("LEGACY:-VERS-ALL:+VERS-TLS1.1", login, 1, got, sizeof(got)) < 0, "no TLS 1.1");
 }
 
+/* The name in the certificate that a client is shown. */
+static void shown_name(char *name, size_t room)
+{
+    gnutls_certificate_credentials_t trust;
+    gnutls_session_t session;
+    gnutls_x509_crt_t cert;
+    const gnutls_datum_t *chain;
+    struct client client;
+    unsigned count = 0;
+
+    name[0] = '\0';
+    client_open(&client, port);
+    gnutls_certificate_allocate_credentials(&trust);
+    gnutls_init(&session, GNUTLS_CLIENT);
+    gnutls_set_default_priority(session);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, trust);
+    gnutls_transport_set_int(session, client.fd);
+    gnutls_x509_crt_init(&cert);
+    if (gnutls_handshake(session) == 0 && (chain = gnutls_certificate_get_peers(session, &count)) && count > 0 &&
+        gnutls_x509_crt_import(cert, chain, GNUTLS_X509_FMT_DER) == 0)
+        gnutls_x509_crt_get_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &room);
+    gnutls_x509_crt_deinit(cert);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(trust);
+    client_close(&client);
+}
+
+struct pair {
+    struct buf cert, key;
+};
+
+static struct pair make_pair(const char *name)
+{
+    struct pair pair;
+    struct err err;
+
+    buf_init(&pair.cert, 1 << 16);
+    buf_init_secret(&pair.key, 1 << 16);
+    ok(tls_self_signed(&name, 1, 30, &pair.cert, &pair.key, &err) == 0, "a certificate for %s", name);
+    return pair;
+}
+
+static void *shake_hands(void *arg)
+{
+    char name[100];
+
+    for (int i = 0; i < 30; i++) {
+        shown_name(name, sizeof(name));
+        atomic_fetch_add((atomic_int *)arg, strncmp(name, "host", 4) == 0);
+    }
+    return NULL;
+}
+
+/* A certificate that is replaced while the server runs. */
+static void test_replace(void)
+{
+    struct http_listener listener = { .address = "127.0.0.1", .certificate = tls_server_cert_callback() };
+    struct http_options options = { .listeners = &listener, .listener_count = 1, .tables = tables, .threads = 2 };
+    struct pair one = make_pair("host-one.example"), two = make_pair("host-two.example");
+    struct http_server *server = NULL;
+    atomic_int good = 0;
+    pthread_t threads[3];
+    struct err err;
+    char name[100];
+
+    if (!ok(http_open(&server, &options, &err) == 0, "opens without one"))
+        return;
+    port = http_port(server, 0);
+    shown_name(name, sizeof(name));
+    is_str(name, "", "and then shows nothing");
+    is_int(tls_server_cert_use(one.cert.p, one.key.p, &err), 1, "the first");
+    shown_name(name, sizeof(name));
+    is_str(name, "host-one.example", "is shown");
+    is_int(tls_server_cert_use(one.cert.p, one.key.p, &err), 0, "the same again is nothing new");
+    ok(tls_server_cert_use(two.cert.p, one.key.p, &err) < 0 && err.text[0], "not with another's key");
+    ok(tls_server_cert_use("nonsense", two.key.p, &err) < 0, "nor nonsense");
+    ok(tls_server_cert_use(two.cert.p, "nonsense", &err) < 0 && !strstr(err.text, "PRIVATE"), "of either kind");
+    shown_name(name, sizeof(name));
+    is_str(name, "host-one.example", "after which the first is still shown");
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, shake_hands, &good);
+    for (int i = 0; i < 10; i++) {
+        tls_server_cert_use(i % 2 ? one.cert.p : two.cert.p, i % 2 ? one.key.p : two.key.p, &err);
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    is_int(atomic_load(&good), 90, "replaced under load");
+    is_int(tls_server_cert_use(two.cert.p, two.key.p, &err), 1, "the second");
+    shown_name(name, sizeof(name));
+    is_str(name, "host-two.example", "is shown");
+    http_free(server);
+    buf_free(&one.cert);
+    buf_free(&one.key);
+    buf_free(&two.cert);
+    buf_free(&two.key);
+}
+
 /* libmicrohttpd burns a core on such a client in epoll mode. */
 static void test_stall(void)
 {
@@ -146,5 +247,6 @@ int main(void)
     test_talk();
     test_stall();
     http_free(server);
+    test_replace();
     return done();
 }
