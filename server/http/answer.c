@@ -108,32 +108,54 @@ static void add(struct http_call *call, struct MHD_Response *response, const cha
         MHD_add_response_header(response, name, value);
 }
 
-struct MHD_Response *answer_dress(struct http_call *call, struct MHD_Response *response, const char *ctype,
-                                  const char *etag, const char *cache)
+static void add_validators(struct http_call *call, struct MHD_Response *response, const char *etag, const char *cache)
 {
-    struct pair pair;
     char quoted[160];
-    size_t at = 0;
 
-    if (response == NULL)               /* out of memory */
-        return NULL;
-    if (ctype)
-        add(call, response, "Content-Type", ctype);
     if (etag && snprintf(quoted, sizeof(quoted), "\"%s\"", etag) < (int)sizeof(quoted))
         add(call, response, "ETag", quoted);
     if (cache == NULL)
         cache = answer_extra(call, "ETag") ? "no-cache" : "no-store";
     add(call, response, "Cache-Control", cache);
-    for (size_t i = 0; i < COUNT_OF(security); i++)
-        add(call, response, security[i].name, security[i].value);
-    if (call->listener->hsts)
-        add(call, response, "Strict-Transport-Security", HSTS);
+}
+
+static void add_last(struct http_call *call, struct MHD_Response *response)
+{
+    struct pair pair;
+    size_t at = 0;
+
     if (call->request_id[0])
         MHD_add_response_header(response, "X-Request-Id", call->request_id);
     while (next_extra(call, &at, &pair))
         MHD_add_response_header(response, pair.name, pair.value);
     if (call->close)
         MHD_add_response_header(response, "Connection", "close");
+}
+
+struct MHD_Response *answer_dress(struct http_call *call, struct MHD_Response *response, const char *ctype,
+                                  const char *etag, const char *cache)
+{
+    if (response == NULL)               /* out of memory */
+        return NULL;
+    if (ctype)
+        add(call, response, "Content-Type", ctype);
+    add_validators(call, response, etag, cache);
+    for (size_t i = 0; i < COUNT_OF(security); i++)
+        add(call, response, security[i].name, security[i].value);
+    if (call->listener->hsts)
+        add(call, response, "Strict-Transport-Security", HSTS);
+    add_last(call, response);
+    return response;
+}
+
+/* RFC 9110 15.4.5, RFC 9111 4.3.4: the reader keeps the headers it has, so the others aren't sent again. */
+struct MHD_Response *answer_dress_unchanged(struct http_call *call, struct MHD_Response *response, const char *etag,
+                                            const char *cache)
+{
+    if (response == NULL)
+        return NULL;
+    add_validators(call, response, etag, cache);
+    add_last(call, response);
     return response;
 }
 

@@ -146,6 +146,8 @@ int auth_caller(struct http_call *call);
 /* Adds our headers and those of the handler. `etag`: bare or NULL; `cache` NULL: no-store. */
 struct MHD_Response *answer_dress(struct http_call *call, struct MHD_Response *response, const char *ctype,
                                   const char *etag, const char *cache);
+struct MHD_Response *answer_dress_unchanged(struct http_call *call, struct MHD_Response *response, const char *etag,
+                                            const char *cache);
 void answer_give(struct http_call *call, int status, struct MHD_Response *response);     /* taken */
 const char *answer_extra(const struct http_call *call, const char *name);       /* NULL: not added */
 

@@ -54,7 +54,7 @@ void http_answer_ready(struct http_call *call, struct http_ready *ready)
 
     if (ready->etag && call->method == HTTP_GET && ready->status == 200 && http_not_modified(call, ready->etag)) {
         response = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
-        answer_give(call, 304, answer_dress(call, response, NULL, ready->etag, cache));
+        answer_give(call, 304, answer_dress_unchanged(call, response, ready->etag, cache));
         return;
     }
     response = MHD_create_response_from_buffer_with_free_callback_cls(ready->len, ready->body, let_go,
