@@ -468,7 +468,7 @@ int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *docu
     char cert[65], spki[65];
     struct allowed_host *host, *before;
     int64_t port, expires_at;
-    unsigned accepts;
+    unsigned shown, accepts;
     int approval, changed;
     const char *note;
 
@@ -480,8 +480,8 @@ int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *docu
     check_place(document, id, hostname, port, problems);
     if (take_fingerprint(document, "sha256", cert, problems) + take_fingerprint(document, "spkiSha256", spki, problems) == 0)
         problems_add(problems, "/sha256", "property.required", "Give the sha256 of the certificate, or the spkiSha256 of its key.");
-    accepts = take_accepts(document, *at && words_set((*at)->reasons) ? words_set((*at)->reasons) & REASONS_ACCEPTABLE & ~REASONS_DATES : usual,
-                           problems);
+    shown = *at ? words_set((*at)->reasons) : 0;
+    accepts = take_accepts(document, shown ? shown & REASONS_ACCEPTABLE & ~REASONS_DATES : usual, problems);
     expires_at = take_expiry(document, accepts, approval == APPROVAL_APPROVED ? days_max : 0, now, problems);
     note = take_note(document, problems);
     if (problems->count)
