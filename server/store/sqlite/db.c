@@ -60,7 +60,8 @@ int db_open(struct db *db, const char *path, bool writes, struct err *err)
         return err_prefix(err, "Opening the database: ");
     if (writes && sqlite3_db_readonly(db->handle, "main") != 0)
         return err_id(err, ERR_STORAGE, "storage.readOnly", NULL, "%s can't be written by this user.", path);
-    return writes ? 0 : db_exec(db, "PRAGMA query_only=ON", err);
+    /* Many readers may be kept, so each keeps little: what they read again and again is in the system's cache. */
+    return writes ? 0 : db_exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-256", err);
 }
 
 void db_close(struct db *db)

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "store/sqlite/migrations.h"
 
-#define READERS_KEPT 4
+#define READERS_KEPT 16                 /* opening one costs as much as a hundred short reads */
 
 /* ---- the directory ---- */
 
