@@ -111,6 +111,16 @@ static unsigned thread_count(const struct http_options *options)
     return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
 }
 
+/* When stopping no connection is taken. MHD_quiesce_daemon() would do it, but races with epoll threads that wake up just then,
+ * and libmicrohttpd ends the process over it (0.9.75 to 1.0). */
+static enum MHD_Result accept_connection(void *cls, const struct sockaddr *peer, socklen_t len)
+{
+    const struct http_server *server = cls;
+
+    (void)peer, (void)len;
+    return atomic_load(&server->stopping) ? MHD_NO : MHD_YES;
+}
+
 /* libmicrohttpd 0.9.75 spins on epoll during TLS handshakes, so HTTPS goes by poll. */
 static struct MHD_Daemon *start_daemon(struct listener *listener, const struct http_listener *from, int fd)
 {
@@ -134,7 +144,7 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, const struct h
         { MHD_OPTION_END, 0, NULL },
     };
 
-    return MHD_start_daemon(flags, listener->port, NULL, NULL, request_access, listener,
+    return MHD_start_daemon(flags, listener->port, accept_connection, listener->server, request_access, listener,
                             MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
                             MHD_OPTION_LISTEN_SOCKET, fd,
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
@@ -321,25 +331,16 @@ static void wait_for_calls(struct http_server *server, int64_t patience)
 
 void http_stop(struct http_server *server)
 {
-    int *sockets;
-
     if (server->stopped)
         return;
     server->stopped = true;
-    sockets = mem_array(server->listener_count, sizeof(*sockets));
     atomic_store(&server->stopping, true);
-    for (size_t i = 0; i < server->listener_count; i++)
-        sockets[i] = MHD_quiesce_daemon(server->listeners[i].daemon);
     wait_for_calls(server, FINISH_PATIENCE);
     atomic_store(&server->abandoning, true);
     abandon_parked(server);
     wait_for_calls(server, STOP_PATIENCE);
-    for (size_t i = 0; i < server->listener_count; i++) {
-        MHD_stop_daemon(server->listeners[i].daemon);
-        if (sockets[i] >= 0)
-            close(sockets[i]);
-    }
-    free(sockets);
+    for (size_t i = 0; i < server->listener_count; i++)
+        MHD_stop_daemon(server->listeners[i].daemon);   /* closes the listening socket too */
 }
 
 void http_free(struct http_server *server)
