@@ -6,9 +6,10 @@ Nothing is delivered: Postern's account is disabled and queues, Postfix puts all
 their connections; both queues lie in the same folder of the same disk.
 """
 
-from bench import Scratch, alternate, bearer, compare, headline, http_load, json_message, raw_message, scaled, start_postern
-from postfix import Postfix, smtp_source
 import time
+
+from bench import Cpu, Scratch, alternate, bearer, compare, headline, http_load, json_message, raw_message, scaled, start_postern
+from postfix import Postfix, smtp_source
 
 # clients: messages of a round
 POSTERN_COUNTS = {1: scaled(1000), 10: scaled(8000), 50: scaled(16000)}
@@ -44,15 +45,19 @@ def measure(scratch, postern, postfix, clients, aim):
     def source():
         begun = time.monotonic()
         smtp_source(postfix.ports["smtp"], clients, POSTFIX_COUNTS[clients])
-        rate = POSTFIX_COUNTS[clients] / (time.monotonic() - begun)
-        postfix.reload_empty()
-        return rate
+        return POSTFIX_COUNTS[clients] / (time.monotonic() - begun)
 
-    figures = alternate({"postern, rfc822": post(raw, "message/rfc822"), "postern, json": post(json, "application/json"),
-                         "postfix": source})
+    cpu = Cpu()
+    count = POSTERN_COUNTS[clients]
+    figures = alternate({
+        "postern, rfc822": cpu.around("postern, rfc822", postern, count, post(raw, "message/rfc822")),
+        "postern, json": cpu.around("postern, json", postern, count, post(json, "application/json")),
+        "postfix": cpu.around("postfix", postfix, POSTFIX_COUNTS[clients], source)})
     what = f"{clients} client{'s' if clients > 1 else ''}"
     compare(what, "messages/s", figures, "postern, rfc822", "postfix", aim)
     compare(what, "messages/s", figures, "postern, json", "postfix", aim)
+    compare(what + ", processor time", "µs a message", cpu.micros, "postern, rfc822", "postfix", less_is_better=True)
+    postfix.forget()
 
 
 if __name__ == "__main__":

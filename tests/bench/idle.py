@@ -6,10 +6,9 @@ Memory beside that of an idle Postfix and an idle nginx of one worker on the sam
 proportional share (PSS) of what they share counted once.
 """
 
-import os
 import time
 
-from bench import ROUNDS, Scratch, Server, bearer, compare, free_port, headline, http_load, run, scaled, start_postern, tell, tool
+from bench import ROUNDS, Scratch, Server, bearer, compare, family, free_port, headline, http_load, run, scaled, start_postern, tell, tool
 from postfix import Postfix
 
 ACCOUNTS = scaled(1000)
@@ -26,16 +25,6 @@ def memory(pids):
                 if name in sums:
                     sums[name] += int(value.split()[0])
     return sums["Rss"] / 1024, sums["Pss"] / 1024, (sums["Private_Clean"] + sums["Private_Dirty"]) / 1024
-
-
-def family(pid):
-    """It and its children, and theirs."""
-    found = [pid]
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-            for child in file.read().split():
-                found += family(int(child))
-    return found
 
 
 class Nginx(Server):

@@ -88,8 +88,6 @@ class Postfix(Server):
                 "smtp_tls_wrappermode": "yes",
                 "smtp_tls_CAfile": ca_file,
                 "smtp_tls_session_cache_database": "",
-                "initial_destination_concurrency": "20",
-                "default_destination_concurrency_limit": "20",
                 # Many messages over one TLS connection: off unless asked for.
                 "smtp_tls_connection_reuse": "yes",
                 "smtp_connection_cache_on_demand": "yes",
@@ -98,8 +96,8 @@ class Postfix(Server):
     def start(self):
         self.launch("postfix", "-c", self.path("etc"), "start-fg")
 
-    def reload_empty(self):
-        """Forgets what is queued, between rounds."""
+    def forget(self):
+        """Empties the queue."""
         subprocess.run(["postsuper", "-c", self.path("etc"), "-d", "ALL"], capture_output=True, check=True)
 
 

@@ -37,6 +37,9 @@ class Side:
         return http_load(self.postern.port, path, connections, seconds=seconds, headers=(self.token, *options.pop("headers", ())), **options)
 
     def get(self):
+        return self.load("/api/v1/accounts/account-00000007")["rate"]
+
+    def get_any(self):
         return self.load("/api/v1/accounts/account-@@@@@@@@", wrap=self.accounts)["rate"]
 
     def small_page(self):
@@ -85,6 +88,7 @@ def main():
     with Scratch() as scratch:
         few, many = Side(scratch, FEW, FEW_MESSAGES if MANY_MESSAGES else 0), Side(scratch, MANY, MANY_MESSAGES)
         side_by_side("GET of one account", few.get, many.get)
+        side_by_side("GET of all accounts in turn", few.get_any, many.get_any)
         side_by_side("list page of 10, first", few.small_page, many.small_page)
         many.deep = many.walk("/api/v1/accounts?", 1_000_000 // 500)
         side_by_side("list page of 50, last cursor against first", many.first_page, many.deep_page, "first", "deep")

@@ -4,7 +4,7 @@
  *     tls-sink PORT CERT KEY          implicit TLS on 127.0.0.1:PORT
  *
  * On standard input: "expect N". Once N more messages were acknowledged: "done SECONDS CONNECTIONS" on standard output,
- * with the time on CLOCK_MONOTONIC and how many connections there were since. Ends with standard input. A thread for each
+ * with the time on CLOCK_MONOTONIC and how many connections were opened meanwhile. Ends with standard input. A thread for each
  * connection; every sender that is compared gets the same sink. */
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
