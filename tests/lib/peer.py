@@ -312,7 +312,7 @@ class Peer:
         reset = False
         try:
             for index, (word, rest) in enumerate(steps):
-                joined = index + 1 < len(steps) and word == "S" and steps[index + 1][0] == "S"
+                joined = index + 1 < len(steps) and word == "S" and steps[index + 1][0] in ("S", "RAW")
                 if word == "NEXT":
                     self.advance(section)
                 reset = self.play(wire, word, rest, joined) == "reset"
@@ -343,7 +343,8 @@ class Peer:
                 queued, wire.queued = wire.queued, b""
                 wire.send(queued)
         elif word == "RAW":
-            wire.send(unescape(rest))
+            queued, wire.queued = wire.queued, b""
+            wire.send(queued + unescape(rest))
         elif word == "REPEAT":
             count, _, text = rest.partition(" ")
             wire.send((unescape(text) + b"\r\n") * int(count))
