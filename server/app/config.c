@@ -245,6 +245,8 @@ static int delete_component(struct store_tx *tx, struct write *write, struct err
         return 0;
     if (write->result.before->type == &outgoing_account_type && cancel_waiting(tx, request->name, err) < 0)
         return -1;
+    if (write->result.before->type == &incoming_account_type && store_mailbox_remove(tx, request->name, err) < 0)
+        return -1;
     if (store_remove(tx, write->result.before->type, request->name, err) < 0)
         return -1;
     return audit(tx, write, "delete", err);
@@ -271,7 +273,8 @@ static int rename_component(struct store_tx *tx, struct write *write, struct err
     if (request->dry_run)
         return 0;
     if (store_rename(tx, before->type, request->name, request->new_name, err) < 0 ||
-        store_message_rename_account(tx, request->name, request->new_name, err) < 0)
+        store_message_rename_account(tx, request->name, request->new_name, err) < 0 ||
+        store_mailbox_rename_account(tx, request->name, request->new_name, err) < 0)
         return -1;
     return audit(tx, write, "rename", err);
 }

@@ -113,7 +113,11 @@ int store_message_remove(struct store_tx *tx, int64_t seq, struct err *err);
  * store_message_update. At start: what a killed process had under way. */
 int store_message_orphans(struct store_tx *tx, const char *owner, int64_t now, store_message_take *visit, void *ctx, struct err *err);
 
-struct store_message_counts { int64_t waiting, held, held_by_limit, due_next; /* earliest next_attempt of queued/deferred, 0 none */ };
+struct store_message_counts {
+    int64_t waiting, held, held_by_limit;
+    int64_t due_next;           /* earliest next_attempt of queued/deferred, 0 none */
+    int64_t unacknowledged;     /* received ones that nobody has acknowledged */
+};
 int store_message_counts(struct store_tx *tx, const char *account, struct store_message_counts *ret, struct err *err);
 /* Messages of the account in `from` become `to` with next_attempt `at`; answers how many. Only limit-held ones when `limit_only`. */
 int store_message_move(struct store_tx *tx, const char *account, enum message_state from, enum message_state to, int64_t at,
@@ -121,6 +125,52 @@ int store_message_move(struct store_tx *tx, const char *account, enum message_st
 /* Removes up to `max` messages that were finished (or acknowledged) before `before`; answers how many. */
 int store_message_purge(struct store_tx *tx, const char *account, int64_t before, int max, int64_t *removed, struct err *err);
 int store_message_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err);
+
+/* ---- mailboxes: what is known of the servers' side, so that each message is received once ------------------------ */
+
+struct store_mailbox {
+    char *source;               /* server, user and mailbox as configured; NULL: never read */
+    int64_t generation;         /* of the rows below; another one when the mailbox or its UIDs became others */
+    uint32_t uid_validity;      /* IMAP */
+    uint32_t last_uid;          /* IMAP: every message up to it is known */
+};
+void store_mailbox_clear(struct store_mailbox *mailbox);
+int store_mailbox_find(struct store_tx *tx, const char *account, struct store_mailbox *ret, struct err *err);
+/* Also forgets the rows of other generations. */
+int store_mailbox_put(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err);
+int store_mailbox_remove(struct store_tx *tx, const char *account, struct err *err);           /* with its rows */
+int store_mailbox_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err);
+
+/* What is still to be done about a message on the server. */
+enum store_todo { TODO_NOTHING, TODO_SEEN /* mark as read */, TODO_DELETE, TODO_FETCH /* it could not be fetched; again later */ };
+
+struct store_remote {
+    const char *uid;            /* of IMAP in decimal; of POP3 as UIDL has it */
+    const char *message_id;     /* "": none */
+    int64_t size;               /* as the server says */
+    int64_t message;            /* its seq; 0: none */
+    enum store_todo todo;
+    int64_t attempts, next_attempt;     /* of TODO_FETCH */
+    int64_t missing_since;      /* when the server was first found not to list it; 0: it does */
+};
+/* 1: added; 0: the UID is known already, and nothing was changed. */
+int store_remote_add(struct store_tx *tx, const char *account, int64_t generation, const struct store_remote *remote, struct err *err);
+int store_remote_is_known(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err);      /* 1, 0 */
+/* 1 with todo and seq of a message of this Message-ID and size, of any other generation; 0: there is none. */
+int store_remote_match(struct store_tx *tx, const char *account, int64_t generation, const char *message_id, int64_t size,
+                       struct store_remote *ret, struct err *err);
+/* What is to be done by `now`, at most `max`; the strings live during the visit. */
+typedef int store_remote_visit(const struct store_remote *remote, void *ctx);
+int store_remote_todo(struct store_tx *tx, const char *account, int64_t generation, enum store_todo todo, int64_t now, int max,
+                      store_remote_visit *visit, void *ctx, struct err *err);
+int store_remote_each(struct store_tx *tx, const char *account, int64_t generation, store_remote_visit *visit, void *ctx, struct err *err);
+int store_remote_count(struct store_tx *tx, const char *account, int64_t generation, int64_t *ret, struct err *err);
+/* Writes todo, message, attempts and next_attempt; it isn't missing. */
+int store_remote_update(struct store_tx *tx, const char *account, int64_t generation, const struct store_remote *remote, struct err *err);
+int store_remote_remove(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err);
+/* The server doesn't list it: since `now`, unless that was noted before; the row goes when that was before `before`. */
+int store_remote_missing(struct store_tx *tx, const char *account, int64_t generation, const char *uid, int64_t now, int64_t before,
+                         struct err *err);
 
 /* ---- audit ---------------------------------------------------------------------------------------------------- */
 

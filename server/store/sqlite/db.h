@@ -85,6 +85,8 @@ void writer_stop(struct store *store);
 struct message *message_of_row(sqlite3_stmt *statement);
 int message_add_recipients(struct store_tx *tx, struct message *message, struct err *err);
 int message_count_shift(struct store_tx *tx, const char *account, const char *state, int64_t by, struct err *err);
-#define STATE_HELD_BY_LIMIT "heldByLimit"       /* in message_count only: those among "held" */
+/* In message_count only: those among "held", and among "received". */
+#define STATE_HELD_BY_LIMIT "heldByLimit"
+#define STATE_UNACKNOWLEDGED "unacknowledged"
 
 #endif

@@ -84,12 +84,32 @@ int message_count_shift(struct store_tx *tx, const char *account, const char *st
     return db_run(tx->db, statement, "Counting messages", err);
 }
 
-/* One message comes into a state (by 1) or leaves it (by -1). */
-static int count_one(struct store_tx *tx, const char *account, enum message_state state, bool by_limit, int by, struct err *err)
+/* Where one message is counted: its state, and some of those in it once more. */
+struct counted {
+    enum message_state state;
+    bool by_limit, acknowledged;
+};
+
+static const char *second_count(const struct counted *counted)
 {
-    if (state == MESSAGE_HELD && by_limit && message_count_shift(tx, account, STATE_HELD_BY_LIMIT, by, err) < 0)
+    if (counted->state == MESSAGE_HELD && counted->by_limit)
+        return STATE_HELD_BY_LIMIT;
+    return counted->state == MESSAGE_RECEIVED && !counted->acknowledged ? STATE_UNACKNOWLEDGED : NULL;
+}
+
+/* It comes into its counts (by 1) or leaves them (by -1). */
+static int count_one(struct store_tx *tx, const char *account, const struct counted *counted, int by, struct err *err)
+{
+    const char *second = second_count(counted);
+
+    if (second && message_count_shift(tx, account, second, by, err) < 0)
         return -1;
-    return message_count_shift(tx, account, message_state_names[state], by, err);
+    return message_count_shift(tx, account, message_state_names[counted->state], by, err);
+}
+
+static struct counted counted_as(const struct message *message)
+{
+    return (struct counted){ message->state, message->held_by_limit, message->acknowledged };
 }
 
 /* What a person still has to acknowledge is not finished; once acknowledged, its retention begins. */
@@ -219,11 +239,12 @@ int store_message_add(struct store_tx *tx, struct message *message, struct str r
                       struct message **first, struct err *err)
 {
     int rc = once ? find_key(tx, message, once, first, err) : 0;
+    struct counted counted = counted_as(message);
 
     if (rc != 0)
         return rc;
     if (insert_message(tx, message, err) < 0 || insert_recipients(tx, message, err) < 0 || insert_body(tx, message, raw, err) < 0 ||
-        count_one(tx, message->account, message->state, message->held_by_limit, 1, err) < 0)
+        count_one(tx, message->account, &counted, 1, err) < 0)
         return -1;
     tx->bytes += (int64_t)raw.len;
     return once ? insert_key(tx, message, once, err) : 0;
@@ -278,13 +299,12 @@ int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct
 /* Where it is counted now. The account may have got another name while a worker had the message. */
 struct present {
     char *account;
-    enum message_state state;
-    bool by_limit;
+    struct counted counted;
 };
 
 static int read_present(struct store_tx *tx, int64_t seq, struct present *present, struct err *err)
 {
-    sqlite3_stmt *row = db_prepare(tx->db, "SELECT account, state, held_by_limit FROM message WHERE seq = ?", err);
+    sqlite3_stmt *row = db_prepare(tx->db, "SELECT account, state, held_by_limit, acknowledged FROM message WHERE seq = ?", err);
     int rc;
 
     if (row == NULL)
@@ -296,8 +316,8 @@ static int read_present(struct store_tx *tx, int64_t seq, struct present *presen
     if (rc < 0)
         return -1;
     present->account = column_text(row, 0);
-    present->state = (enum message_state)state_of((const char *)sqlite3_column_text(row, 1));
-    present->by_limit = sqlite3_column_int(row, 2) != 0;
+    present->counted = (struct counted){ (enum message_state)state_of((const char *)sqlite3_column_text(row, 1)),
+                                         sqlite3_column_int(row, 2) != 0, sqlite3_column_int(row, 3) != 0 };
     sqlite3_reset(row);
     return 0;
 }
@@ -345,6 +365,7 @@ static int update_message(struct store_tx *tx, const struct message *message, st
 
 int store_message_update(struct store_tx *tx, const struct message *message, struct err *err)
 {
+    struct counted counted = counted_as(message);
     struct present present;
     int rc;
 
@@ -353,10 +374,10 @@ int store_message_update(struct store_tx *tx, const struct message *message, str
     rc = update_message(tx, message, err);
     if (rc == 0)
         rc = update_recipients(tx, message, err);
-    if (rc == 0 && (present.state != message->state || present.by_limit != message->held_by_limit)) {
-        rc = count_one(tx, present.account, present.state, present.by_limit, -1, err);
+    if (rc == 0 && (present.counted.state != counted.state || second_count(&present.counted) != second_count(&counted))) {
+        rc = count_one(tx, present.account, &present.counted, -1, err);
         if (rc == 0)
-            rc = count_one(tx, present.account, message->state, message->held_by_limit, 1, err);
+            rc = count_one(tx, present.account, &counted, 1, err);
     }
     free(present.account);
     return rc;
@@ -373,7 +394,7 @@ int store_message_remove(struct store_tx *tx, int64_t seq, struct err *err)
     bind_int(s, 1, seq);
     rc = db_run(tx->db, s, "Removing a message", err);
     if (rc == 0)
-        rc = count_one(tx, present.account, present.state, present.by_limit, -1, err);
+        rc = count_one(tx, present.account, &present.counted, -1, err);
     free(present.account);
     return rc;
 }

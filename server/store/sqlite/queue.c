@@ -142,7 +142,8 @@ static int add_counts(struct store_tx *tx, const char *account, struct store_mes
 
         if (strcmp(name, STATE_HELD_BY_LIMIT) == 0)
             ret->held_by_limit = sqlite3_column_int64(row, 1);
-
+        if (strcmp(name, STATE_UNACKNOWLEDGED) == 0)
+            ret->unacknowledged = sqlite3_column_int64(row, 1);
         if (state >= 0 && message_is_waiting((enum message_state)state))
             ret->waiting += sqlite3_column_int64(row, 1);
         if (state == MESSAGE_HELD)
