@@ -6,6 +6,7 @@
 
 #include "app/live.h"
 #include "app/outbox.h"
+#include "app/receiver.h"
 #include "app/sender.h"
 #include "app/verify.h"
 #include "base/clock.h"
@@ -290,7 +291,14 @@ static void act_send_test(struct http_call *call, struct entry *entry)
 
 static void act_poll(struct http_call *call, struct entry *entry)
 {
-    verify_in_background(api_station(call), entry);
+    struct err err;
+
+    if (!((const struct account *)entry->component)->enabled || !station_email_enabled(api_station(call))) {
+        err_id(&err, ERR_CONFLICT, "account.disabled", NULL, "\"%s\", or the EmailService, is disabled: it opens no connection.", entry->name);
+        http_answer_err(call, &err);
+        return;
+    }
+    receiver_wake(api_station(call), entry->name);
     api_answer_json(call, 202, json_object());
 }
 

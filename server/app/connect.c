@@ -285,6 +285,12 @@ static void close_session(struct connect *connect)
     connect->session = NULL;
 }
 
+void connect_cut(struct connect *connect)
+{
+    if (connect->session)
+        connect->protocol->abort(connect->session);
+}
+
 void connect_free(struct connect *connect)
 {
     if (connect == NULL)

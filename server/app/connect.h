@@ -38,6 +38,7 @@ struct connect {
 };
 
 struct connect *connect_new(struct station *station, struct entry *account, bool stored);
+void connect_cut(struct connect *connect);              /* without ceremony: what follows ends at once */
 void connect_free(struct connect *connect);             /* closes the session politely where it can; NULL is fine */
 MEM_FREEP(connect)
 

@@ -8,6 +8,7 @@
 #include "app/connect.h"
 #include "app/hosts_entry.h"
 #include "app/live.h"
+#include "app/receiver.h"
 #include "app/sender.h"
 #include "app/verify.h"
 #include "base/clock.h"
@@ -378,7 +379,9 @@ static void retry_waiting(struct entry *entry, void *ctx)
     struct station *station = ctx;
     AUTO(live) live = live_get(station->lives, entry->name);
 
-    if (waits_for_trust(live))
+    if (waits_for_trust(live) && entry->type == &incoming_account_type)
+        receiver_wake(station, entry->name);
+    else if (waits_for_trust(live))
         verify_in_background(station, entry);
 }
 

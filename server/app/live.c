@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/receiver.h"
 #include "app/sender.h"
 #include "app/station.h"
 #include "base/clock.h"
@@ -61,6 +62,7 @@ void live_free(struct live *live)
     if (live == NULL || atomic_fetch_sub_explicit(&live->holders, 1, memory_order_acq_rel) != 1)
         return;
     sender_free(live->sender);
+    receiver_free(live->receiver);
     for (size_t i = 0; live->transcript && i < TRANSCRIPT_LINES; i++)
         free(live->transcript[i]);
     free(live->transcript);
@@ -157,6 +159,7 @@ void live_restore(struct live *live, const struct account *stored)
     live->number_sent_until = stored->number_sent_until;
     live->number_discarded = stored->number_discarded;
     live->last_discard = stored->last_discard;
+    live->number_received = stored->number_received;
     set_text(&live->last_discard_cause, stored->last_discard_cause);
     pthread_mutex_unlock(&live->lock);
 }
@@ -288,6 +291,14 @@ void live_count_discarded(struct live *live, int64_t now, const char *cause)
     pthread_mutex_unlock(&live->lock);
 }
 
+void live_count_received(struct live *live, int64_t by)
+{
+    pthread_mutex_lock(&live->lock);
+    live->number_received += by;
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
 bool live_set_paused(struct live *live, bool paused)
 {
     bool changed;
@@ -377,6 +388,9 @@ static struct account *snapshot(struct live *live, const struct component_type *
         account->last_discard = live->last_discard;
         free(account->last_discard_cause);
         account->last_discard_cause = mem_strdup(live->last_discard_cause ?: "");
+    } else {
+        account->number_received = live->number_received;
+        account->unacknowledged = live->unacknowledged;
     }
     pthread_mutex_unlock(&live->lock);
     return account;

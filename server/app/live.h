@@ -17,6 +17,7 @@
 struct station;
 struct store_tx;
 struct sender;
+struct receiver;
 
 /* Goes with its account from creation to deletion, whatever the account is called meanwhile. */
 struct live {
@@ -37,6 +38,7 @@ struct live {
     int64_t queue_size;
     int64_t number_sent, number_sent_until;
     int64_t number_discarded, last_discard;
+    int64_t number_received, unacknowledged;
     char *last_discard_cause;
     bool dirty;                         /* the stored state is older */
     uint64_t stored_in;                 /* store_tx_number() of the last live_store_once(); of the writer thread */
@@ -44,6 +46,7 @@ struct live {
     char **transcript;                  /* ring of lines; NULL until debug */
     size_t transcript_at;
     struct sender *sender;              /* outgoing only; app/sender.c */
+    struct receiver *receiver;          /* incoming only; app/receiver.c */
 };
 
 #define TRANSCRIPT_LINES 500
@@ -76,6 +79,7 @@ bool live_day_is_over(struct live *live, const struct account *account, int64_t 
 enum account_state live_state(struct live *live);
 int64_t live_queue_size(struct live *live);
 void live_count_discarded(struct live *live, int64_t now, const char *cause);
+void live_count_received(struct live *live, int64_t by);
 void live_transcript_add(struct live *live, const char *line);
 json_t *live_transcript(struct live *live);                             /* array of lines, oldest first */
 

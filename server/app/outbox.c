@@ -234,6 +234,7 @@ static void recount_done(void *ctx, const struct err *err)
 
         pthread_mutex_lock(&live->lock);
         live->queue_size = recount->counts.waiting;
+        live->unacknowledged = recount->counts.unacknowledged;
         pthread_mutex_unlock(&live->lock);
         if (recount->counts.due_next)
             sender_notice(recount->station, recount->account, recount->counts.due_next);
@@ -255,7 +256,7 @@ static void act_done(void *ctx, const struct err *err)
 {
     struct outbox_act *act = ctx;
 
-    if (err == NULL && act->message->direction == MESSAGE_OUTGOING)
+    if (err == NULL)
         outbox_recount(act->station, act->message->account);
     act->done(act, err);
     message_free(act->message);

@@ -552,10 +552,11 @@ static void size_one(struct entry *entry, void *ctx)
     AUTO(live) live = live_get(sizes->station->lives, entry->name);
     struct store_message_counts counts = { 0 };
 
-    if (sizes->rc == 0 && entry->type == &outgoing_account_type)
+    if (sizes->rc == 0)
         sizes->rc = store_message_counts(sizes->tx, entry->name, &counts, sizes->err);
     pthread_mutex_lock(&live->lock);
     live->queue_size = counts.waiting;
+    live->unacknowledged = counts.unacknowledged;
     pthread_mutex_unlock(&live->lock);
 }
 

@@ -10,6 +10,7 @@
 
 #include "app/hosts.h"
 #include "app/live.h"
+#include "app/receiver.h"
 #include "app/rekey.h"
 #include "app/sender.h"
 #include "app/users.h"
@@ -200,6 +201,8 @@ static void settle_and_wake(struct entry *entry, void *ctx)
     live_settle(ctx, entry);
     if (entry->type == &outgoing_account_type)
         sender_wake(ctx, entry->name);
+    else
+        receiver_wake(ctx, entry->name);
 }
 
 static bool is_account(const struct entry *entry)
@@ -262,6 +265,7 @@ static void forget(struct station *station, const char *name)
 
     lives_remove(station->lives, name);
     sender_stir(live);
+    receiver_stir(station, live);
 }
 
 static void use_system_store(struct station *station, const struct certificate_service *before,
@@ -296,6 +300,8 @@ static void on_change(struct station *station, const struct entry *before, const
             live_settle(station, after);
         if (after && after->type == &outgoing_account_type)
             sender_wake(station, after->name);
+        else if (after)
+            receiver_wake(station, after->name);
     }
 }
 
@@ -389,9 +395,13 @@ int station_start(struct station *station, struct err *err)
     station->jobs = jobs_open(WORKERS_MAX);
     station->hashing = jobs_open(USERS_HASHING_THREADS);
     station->accounts_changed = on_change;
+    station->receivers = receivers_new(station, err);
+    if (station->receivers == NULL)
+        return -1;
     registry_each(station->accounts, settle, station);
     if (sender_start_all(station, err) < 0)
         return -1;
+    receiver_start_all(station);
     jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(1), on_midnight, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(60), on_purge, station);
@@ -403,7 +413,9 @@ void station_stop(struct station *station, int64_t grace_ms)
     atomic_store(&station->stopping, true);
     if (station->jobs == NULL)
         return;
+    receiver_stop_all(station);
     sender_stop_all(station, grace_ms);
+    receiver_stop_wait(station, SECONDS(5));
     station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0;
     lives_flush(station);
 }
@@ -417,6 +429,7 @@ void station_free(struct station *station)
         return;
     jobs_free(station->hashing);
     jobs_free(station->jobs);
+    receivers_free(station->receivers);
     hosts_free(station->hosts);
     lives_free(station->lives);
     registry_free(station->accounts);

@@ -14,6 +14,7 @@ struct crypto_key;
 struct hosts;
 struct jobs;
 struct lives;
+struct receivers;
 struct store;
 
 struct station {
@@ -33,6 +34,7 @@ struct station {
     struct registry *allowed_hosts;     /* by host:port */
     struct registry *key_pairs;         /* User Key Store, by name */
     struct lives *lives;                /* what changes by itself: status and counters of accounts */
+    struct receivers *receivers;        /* mailboxes; NULL before station_start */
     struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
     int64_t started_at;
     atomic_bool stopping;

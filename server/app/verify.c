@@ -6,6 +6,7 @@
 
 #include "app/connect.h"
 #include "app/hosts.h"
+#include "app/receiver.h"
 #include "app/sender.h"
 #include "jobs/jobs.h"
 #include "mail/probe.h"
@@ -79,8 +80,10 @@ static void verify_run(void *ctx)
     rc = try_account(connect, &err);
     verify->answer = answer_of(connect, rc == 0, &err);
     connect_free(connect);
-    if (rc == 0 && verify->stored && verify->account->type == &outgoing_account_type)
+    if (rc == 0 && verify->stored) {
         sender_wake(verify->station, verify->account->name);
+        receiver_relieve(verify->station, verify->account->name);
+    }
     verify->done(verify);
     json_decref(verify->answer);
     entry_free(verify->account);

@@ -83,6 +83,16 @@ const struct auth_basic *account_basic(const struct account *account)
     return strcmp(account->authenticator.type->name, "basic") == 0 ? account->authenticator.value : NULL;
 }
 
+const char *account_username(const struct account *account)
+{
+    const char *type = account->authenticator.type->name;
+    const char *name = strcmp(type, "basic") == 0    ? ((const struct auth_basic *)account->authenticator.value)->username
+                       : strcmp(type, "oauth2") == 0 ? ((const struct auth_oauth2 *)account->authenticator.value)->username
+                                                     : NULL;
+
+    return name ? name : "";
+}
+
 bool account_authenticates(const struct account *account)
 {
     const struct auth_basic *basic = account_basic(account);

@@ -107,6 +107,7 @@ extern const char *const auth_mechanisms[];     /* "auto", "SCRAM-SHA-256-PLUS",
 
 /* NULL when the authenticator is of another type. */
 const struct auth_basic *account_basic(const struct account *account);
+const char *account_username(const struct account *account);   /* "" when there is none */
 bool account_authenticates(const struct account *account);     /* false for type none */
 
 #endif

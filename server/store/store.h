@@ -138,6 +138,7 @@ void store_mailbox_clear(struct store_mailbox *mailbox);
 int store_mailbox_find(struct store_tx *tx, const char *account, struct store_mailbox *ret, struct err *err);
 /* Also forgets the rows of other generations. */
 int store_mailbox_put(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err);
+int store_mailbox_advance(struct store_tx *tx, const char *account, int64_t generation, uint32_t last_uid, struct err *err);
 int store_mailbox_remove(struct store_tx *tx, const char *account, struct err *err);           /* with its rows */
 int store_mailbox_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err);
 
@@ -167,6 +168,8 @@ int store_remote_each(struct store_tx *tx, const char *account, int64_t generati
 int store_remote_count(struct store_tx *tx, const char *account, int64_t generation, int64_t *ret, struct err *err);
 /* Writes todo, message, attempts and next_attempt; it isn't missing. */
 int store_remote_update(struct store_tx *tx, const char *account, int64_t generation, const struct store_remote *remote, struct err *err);
+int store_remote_finish(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err);        /* todo: nothing */
+int store_remote_there(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err);         /* it isn't missing */
 int store_remote_remove(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err);
 /* The server doesn't list it: since `now`, unless that was noted before; the row goes when that was before `before`. */
 int store_remote_missing(struct store_tx *tx, const char *account, int64_t generation, const char *uid, int64_t now, int64_t before,

@@ -67,6 +67,18 @@ int store_mailbox_put(struct store_tx *tx, const char *account, const struct sto
     return db_run(tx->db, s, DOING, err);
 }
 
+int store_mailbox_advance(struct store_tx *tx, const char *account, int64_t generation, uint32_t last_uid, struct err *err)
+{
+    sqlite3_stmt *s = db_prepare(tx->db, "UPDATE mailbox SET last_uid = ? WHERE account = ? AND generation = ?", err);
+
+    if (s == NULL)
+        return -1;
+    bind_int(s, 1, last_uid);
+    bind_static(s, 2, account);
+    bind_int(s, 3, generation);
+    return db_run(tx->db, s, DOING, err);
+}
+
 static int both_tables(struct store_tx *tx, const char *const changes[2], const char *first, const char *second, struct err *err)
 {
     for (int i = 0; i < 2; i++) {
@@ -235,12 +247,28 @@ int store_remote_update(struct store_tx *tx, const char *account, int64_t genera
     return db_run(tx->db, s, DOING, err);
 }
 
-int store_remote_remove(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err)
+static int run_for(struct store_tx *tx, const char *sql, const char *account, int64_t generation, const char *uid, struct err *err)
 {
-    sqlite3_stmt *s = prepare_for(tx, "DELETE FROM mailbox_message WHERE account = ?1 AND generation = ?2 AND uid = ?3", account,
-                                  generation, uid, err);
+    sqlite3_stmt *s = prepare_for(tx, sql, account, generation, uid, err);
 
     return s ? db_run(tx->db, s, DOING, err) : -1;
+}
+
+int store_remote_finish(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err)
+{
+    return run_for(tx, "UPDATE mailbox_message SET todo = NULL WHERE account = ?1 AND generation = ?2 AND uid = ?3", account, generation,
+                   uid, err);
+}
+
+int store_remote_there(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err)
+{
+    return run_for(tx, "UPDATE mailbox_message SET missing_since = 0 WHERE account = ?1 AND generation = ?2 AND uid = ?3", account,
+                   generation, uid, err);
+}
+
+int store_remote_remove(struct store_tx *tx, const char *account, int64_t generation, const char *uid, struct err *err)
+{
+    return run_for(tx, "DELETE FROM mailbox_message WHERE account = ?1 AND generation = ?2 AND uid = ?3", account, generation, uid, err);
 }
 
 int store_remote_missing(struct store_tx *tx, const char *account, int64_t generation, const char *uid, int64_t now, int64_t before,
