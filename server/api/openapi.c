@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/event_types.h"
 #include "component/json.h"
 #include "model/services.h"
 
@@ -113,6 +114,11 @@ static void add_answer(struct str words, json_t *responses)
                                                                    : media("application/json", ref(name)));
     }
     snprintf(key, sizeof(key), "%d", (int)status);
+    if (json_object_get(responses, key)) {      /* another form of the same answer */
+        json_object_update(json_object_get(json_object_get(responses, key), "content"), json_object_get(response, "content"));
+        json_decref(response);
+        return;
+    }
     json_object_set_new(responses, key, response);
 }
 
@@ -184,11 +190,29 @@ static json_t *paths(void)
     return all;
 }
 
+/* Every type, with its words: the table has them once. */
+static void describe_events(json_t *schemas)
+{
+    json_t *type = json_object_get(json_object_get(json_object_get(schemas, "Event"), "properties"), "type"), *names = json_array();
+    AUTO_BUF(words, 64 * 1024);
+
+    buf_add_c(&words, "What happened. Later versions tell more types.\n");
+    for (const struct event_type *event = event_types; event->name; event++) {
+        buf_addf(&words, "\n- `%s`: %s", event->name, event->doc);
+        if (*event->data)
+            buf_addf(&words, " data: %s", event->data);
+        json_array_append_new(names, json_string(event->name));
+    }
+    json_object_set_new(type, "description", json_string(words.p));
+    json_object_set_new(type, "examples", names);
+}
+
 static json_t *document(void)
 {
     json_t *schemas = schemas_json();
 
     schemas_add_components(schemas);
+    describe_events(schemas);
     return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
                      "openapi", "3.1.0", "info", "title", "Postern", "version", "1", "description",
                      "Mail accounts, their messages and their certificates.", "license", "name", "Apache-2.0", "identifier",

@@ -57,6 +57,8 @@ static const struct {
     { "PasswordChange", "old:s new:s" },
     { "NewToken", "name:s role:s expiresAt:t accounts:s[]" },
     { "Token", "id:s name:s role:s accounts:s[] expiresAt:t createdBy:s createdAt:t lastUsed:t token:s etag:s" },
+    { "Event", "id:i at:t type:s account:s? resource:s? data:x" },
+    { "EventType", "name:s description:s role:s" },
     { "AuditEntry", "id:i at:t user:s address:s? action:s resource:s detail:x" },
 };
 
@@ -82,6 +84,7 @@ static const char *const lists[][2] = {
     { "AccountList", "Account" }, { "MessageList", "MessageItem" }, { "AllowedHostList", "AllowedHost" }, { "UserCaList", "UserCa" },
     { "CertificateList", "SystemCa" }, { "TypeList", "TypeItem" }, { "ProviderList", "Provider" }, { "ServiceList", "Service" },
     { "KeyPairList", "KeyPair" }, { "UserList", "User" }, { "TokenList", "Token" }, { "AuditList", "AuditEntry" },
+    { "EventList", "Event" }, { "EventTypeList", "EventType" },
 };
 
 static json_t *ref(const char *name)

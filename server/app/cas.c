@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/events.h"
 #include "app/hosts.h"
 #include "app/hosts_entry.h"
 #include "base/clock.h"
@@ -192,7 +193,8 @@ static int import_run(struct store_tx *tx, void *ctx, struct err *err)
         struct store_audit audit = { .at = entry->changed_at, .who = import->actor.name, .address = import->actor.address,
                                      .action = "import", .resource = resource };
 
-        if (store_put(tx, &user_ca_type, entry->name, entry->component, &stamp, err) < 0 || store_audit_add(tx, &audit, err) < 0)
+        if (store_put(tx, &user_ca_type, entry->name, entry->component, &stamp, err) < 0 || store_audit_add(tx, &audit, err) < 0 ||
+            events_add_component(tx, &user_ca_type, "created", entry->name, NULL, err) < 0)
             return -1;
     }
     return 0;
@@ -302,7 +304,9 @@ static int write_run(struct store_tx *tx, void *ctx, struct err *err)
     if (write->after ? store_put(tx, &user_ca_type, write->id, write->after->component, &stamp, err) < 0
                      : store_remove(tx, &user_ca_type, write->id, err) < 0)
         return -1;
-    return store_audit_add(tx, &audit, err);
+    if (store_audit_add(tx, &audit, err) < 0)
+        return -1;
+    return events_add_component(tx, &user_ca_type, write->after ? "changed" : "deleted", write->id, NULL, err);
 }
 
 static void write_done(void *ctx, const struct err *err)

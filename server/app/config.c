@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/events.h"
 #include "app/live.h"
+#include "app/outbox.h"
 #include "base/clock.h"
 #include "component/json.h"
 #include "model/account.h"
@@ -100,15 +102,19 @@ static void *changed_component(struct write *write, const struct component_type 
     return component;
 }
 
-static int audit(struct store_tx *tx, const struct write *write, const char *action, struct err *err)
+/* In the audit trail, and as an event. */
+static int record(struct store_tx *tx, const struct write *write, const char *action, const char *verb, struct err *err)
 {
     const struct config_request *request = write->request;
     const struct entry *shown = write->result.after ? write->result.after : write->result.before;
     AUTO_FREE char *resource = mem_printf("%s/%s", shown->type->name, request->name);
     struct store_audit entry = { .at = clock_now(), .who = request->actor.name, .address = request->actor.address,
                                  .action = action, .resource = resource };
+    bool renamed = request->op == CONFIG_RENAME;
 
-    return store_audit_add(tx, &entry, err);
+    if (store_audit_add(tx, &entry, err) < 0)
+        return -1;
+    return events_add_component(tx, shown->type, verb, renamed ? request->new_name : request->name, renamed ? request->name : NULL, err);
 }
 
 /* The row holds counters beside the configuration; a new configuration leaves them as they are. */
@@ -132,7 +138,7 @@ static int store_change(struct store_tx *tx, struct write *write, struct err *er
         return 0;
     if (store_put(tx, after->type, after->name, after->component, &stamp, err) < 0 || keep_counters(tx, write, err) < 0)
         return -1;
-    return audit(tx, write, write->result.before ? "change" : "create", err);
+    return write->result.before ? record(tx, write, "change", "changed", err) : record(tx, write, "create", "created", err);
 }
 
 static int write_component(struct store_tx *tx, struct write *write, struct err *err)
@@ -192,7 +198,9 @@ static int follow_default(struct store_tx *tx, struct write *write, const char *
         return 0;
     if (store_put(tx, &email_service_type, write->result.service_after->name, changed, &stamp, err) < 0)
         return -1;
-    return store_audit_add(tx, &audit, err);
+    if (store_audit_add(tx, &audit, err) < 0)
+        return -1;
+    return events_add_component(tx, &email_service_type, "changed", write->result.service_after->name, NULL, err);
 }
 
 static int refuse_waiting(struct store_tx *tx, const struct write *write, struct err *err)
@@ -225,7 +233,7 @@ static int cancel_waiting(struct store_tx *tx, const char *account, struct err *
     int64_t changed;
 
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
-        if (store_message_move(tx, account, waiting[i], MESSAGE_CANCELED, clock_now(), false, &changed, err) < 0)
+        if (outbox_move(tx, account, waiting[i], MESSAGE_CANCELED, clock_now(), false, &changed, err) < 0)
             return -1;
     return 0;
 }
@@ -249,7 +257,7 @@ static int delete_component(struct store_tx *tx, struct write *write, struct err
         return -1;
     if (store_remove(tx, write->result.before->type, request->name, err) < 0)
         return -1;
-    return audit(tx, write, "delete", err);
+    return record(tx, write, "delete", "deleted", err);
 }
 
 static int rename_component(struct store_tx *tx, struct write *write, struct err *err)
@@ -276,7 +284,7 @@ static int rename_component(struct store_tx *tx, struct write *write, struct err
         store_message_rename_account(tx, request->name, request->new_name, err) < 0 ||
         store_mailbox_rename_account(tx, request->name, request->new_name, err) < 0)
         return -1;
-    return audit(tx, write, "rename", err);
+    return record(tx, write, "rename", "renamed", err);
 }
 
 static int run(struct store_tx *tx, void *ctx, struct err *err)

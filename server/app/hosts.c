@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/connect.h"
+#include "app/events.h"
 #include "app/hosts_entry.h"
 #include "app/live.h"
 #include "app/receiver.h"
@@ -71,6 +72,46 @@ struct change {
     bool changed;
 };
 
+static const char *shown_sha256(const struct allowed_host *host)
+{
+    return json_string_value(json_object_get(host->certificate, "sha256")) ?: "";
+}
+
+/* What a connection saw is news when somebody has to decide who had not to before, or about something else. */
+static const char *event_of_sighting(const struct allowed_host *before, const struct allowed_host *host)
+{
+    bool same = before && before->approval == host->approval && strcmp(shown_sha256(before), shown_sha256(host)) == 0 &&
+                json_equal(before->reasons, host->reasons);
+
+    if (host->redundant)
+        return before && before->redundant ? NULL : "certificate.redundant";
+    if (same)
+        return NULL;
+    return host->approval == APPROVAL_PENDING ? "certificate.challenge" : host->approval == APPROVAL_CHANGED ? "certificate.changed" : NULL;
+}
+
+/* `host` is NULL when it was removed. */
+static int add_event(struct store_tx *tx, const struct change *change, const struct allowed_host *host, const char *resource,
+                     struct err *err)
+{
+    const struct allowed_host *before = change->before ? change->before->component : NULL, *shown = host ? host : before;
+    const char *type;
+
+    if (host == NULL)
+        type = "certificate.forgotten";
+    else if (change->action)
+        type = host->approval == APPROVAL_REJECTED ? "certificate.rejected" : "certificate.approved";
+    else
+        type = event_of_sighting(before, host);
+    if (type == NULL)
+        return 0;
+    return events_add(tx, type, NULL, resource,
+                      json_pack("{s:s, s:s, s:I, s:o, s:O, s:s}", "id", change->id, "hostname", shown->hostname, "port",
+                                (json_int_t)shown->port, "approval",
+                                prop_to_json(prop_find(allowed_host_type.props, "approval"), shown), "reasons", shown->reasons,
+                                "sha256", shown_sha256(shown)), err);
+}
+
 static int change_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct change *change = ctx;
@@ -97,7 +138,9 @@ static int change_run(struct store_tx *tx, void *ctx, struct err *err)
     if (host ? store_put(tx, &allowed_host_type, change->id, host, &stamp, err) < 0
              : store_remove(tx, &allowed_host_type, change->id, err) < 0)
         return -1;
-    return change->action ? store_audit_add(tx, &audit, err) : 0;
+    if (change->action && store_audit_add(tx, &audit, err) < 0)
+        return -1;
+    return add_event(tx, change, host, resource, err);
 }
 
 static void publish(struct change *change)

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+<<<<<<< HEAD
 #include "app/receiver.h"
+=======
+#include "app/events.h"
+>>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
 #include "app/sender.h"
 #include "app/station.h"
 #include "base/clock.h"
@@ -25,13 +29,15 @@ static void mark_dirty(struct live *live)
 
 struct lives {
     pthread_mutex_t lock;
+    struct station *station;
     struct map *by_name;
 };
 
-struct lives *lives_new(void)
+struct lives *lives_new(struct station *station)
 {
     struct lives *lives = mem_alloc(sizeof(*lives));
 
+    lives->station = station;
     pthread_mutex_init(&lives->lock, NULL);
     lives->by_name = map_new();
     return lives;
@@ -88,6 +94,7 @@ struct live *live_get(struct lives *lives, const char *name)
         atomic_init(&live->holders, 1);
         pthread_mutex_init(&live->lock, NULL);
         atomic_init(&live->name, mem_strdup(name));
+        live->station = lives->station;
         live->since = clock_now();
         map_put(lives->by_name, name, live);
     }
@@ -171,13 +178,32 @@ bool station_email_enabled(struct station *station)
     return service == NULL || ((const struct email_service *)service->component)->enabled;
 }
 
+/* With the lock. */
+static void tell(struct live *live, enum account_state before)
+{
+    const char *name = live_name(live);
+    AUTO_FREE char *resource = live->settled ? mem_printf("%s/%s", live->type->name, name) : NULL;
+
+    if (live->settled && !live_is_removed(live))
+        events_note(live->station, "account.status", name, resource,
+                    json_pack("{s:s, s:s, s:s, s:s}", "from", account_state_names[before], "to", account_state_names[live->state],
+                              "code", live->code, "cause", live->cause));
+}
+
+/* With the lock. */
 static void set_state(struct live *live, enum account_state state, const char *code, const char *cause)
 {
-    if (live->state != state || strcmp(live->code, code) != 0)
+    bool changed = live->state != state || strcmp(live->code, code) != 0;
+    enum account_state before = live->state;
+
+    if (changed)
         live->since = clock_now();
     live->state = state;
     snprintf(live->code, sizeof(live->code), "%s", code);
     snprintf(live->cause, sizeof(live->cause), "%s", cause);
+    if (changed && live->type)
+        tell(live, before);
+    live->settled = live->type != NULL;
 }
 
 void live_settle(struct station *station, const struct entry *entry)
@@ -186,6 +212,7 @@ void live_settle(struct station *station, const struct entry *entry)
     AUTO(live) live = live_get(station->lives, entry->name);
 
     pthread_mutex_lock(&live->lock);
+    live->type = entry->type;
     if (!account->enabled)
         set_state(live, STATE_DISABLED, "", "The account is disabled.");
     else if (!station_email_enabled(station))

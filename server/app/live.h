@@ -27,6 +27,9 @@ struct live {
     size_t former_count;
     atomic_bool removed;                /* the account is deleted; set on the writer thread */
     pthread_mutex_t lock;
+    struct station *station;            /* its events are told of changes */
+    const struct component_type *type;  /* from the first live_settle() on */
+    bool settled;                       /* the state is that of a running Postern: changes are told from now on */
     enum account_state state;
     char code[48];
     char cause[384];
@@ -52,7 +55,7 @@ struct live {
 #define TRANSCRIPT_LINES 500
 
 struct lives;
-struct lives *lives_new(void);
+struct lives *lives_new(struct station *station);
 void lives_free(struct lives *lives);
 struct live *live_get(struct lives *lives, const char *name);          /* held; made when new */
 struct live *live_hold(struct live *live);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "app/events.h"
 #include "app/live.h"
 #include "app/sender.h"
 #include "base/clock.h"
@@ -70,7 +71,7 @@ static int accept_run(struct store_tx *tx, void *ctx, struct err *err)
     if (counts.waiting >= ((const struct account *)now->component)->max_queue_size)
         return err_id(err, ERR_FULL, "queue.full", NULL, "The queue of \"%s\" is full: %lld messages wait (maxQueueSize). Try again later.",
                       now->name, (long long)counts.waiting);
-    return 0;
+    return events_add_message(tx, post->message, now->name, err);
 }
 
 static void post_free(struct outbox_post *post)
@@ -196,6 +197,20 @@ static int check_account(const struct outbox_act *act, struct err *err)
                   act->message->account);
 }
 
+static int add_event(struct store_tx *tx, const struct outbox_act *act, bool acknowledged, struct err *err)
+{
+    const struct message *message = act->message;
+    AUTO_FREE char *resource = NULL;
+
+    if (act->action != OUTBOX_ACKNOWLEDGE)
+        return events_add_message(tx, message, message->account, err);
+    if (acknowledged)                   /* by somebody else before */
+        return 0;
+    resource = mem_printf("Message/%s", message->id);
+    return events_add(tx, "message.acknowledged", message->account, resource,
+                      json_pack("{s:s, s:s}", "id", message->id, "state", message_state_names[message->state]), err);
+}
+
 static int act_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     static const char *const actions[] = { "cancel", "retry", "hold", "release", "acknowledge" };
@@ -203,9 +218,13 @@ static int act_run(struct store_tx *tx, void *ctx, struct err *err)
     AUTO_FREE char *resource = mem_printf("Message/%s", act->id);
     struct store_audit audit = { .at = clock_now(), .who = act->actor.name, .address = act->actor.address,
                                  .action = actions[act->action], .resource = resource };
+    bool acknowledged;
 
-    if (store_message_find(tx, act->id, &act->message, err) < 0 || check_account(act, err) < 0 ||
-        act_on(act->message, act->action, err) < 0 || store_message_update(tx, act->message, err) < 0)
+    if (store_message_find(tx, act->id, &act->message, err) < 0 || check_account(act, err) < 0)
+        return -1;
+    acknowledged = act->message->acknowledged;
+    if (act_on(act->message, act->action, err) < 0 || store_message_update(tx, act->message, err) < 0 ||
+        add_event(tx, act, acknowledged, err) < 0)
         return -1;
     return store_audit_add(tx, &audit, err);
 }
@@ -270,6 +289,17 @@ void outbox_act(struct outbox_act *act)
 
 /* ---- all of an account's ---- */
 
+int outbox_move(struct store_tx *tx, const char *account, enum message_state from, enum message_state to, int64_t at,
+                bool limit_only, int64_t *changed, struct err *err)
+{
+    const char *type = to == MESSAGE_CANCELED ? "message.canceled" : to == MESSAGE_HELD ? "message.held" :
+                       from == MESSAGE_HELD ? "message.queued" : NULL;
+
+    if (type && store_event_add_moved(tx, type, account, from, to, limit_only, clock_now(), err) < 0)
+        return -1;
+    return store_message_move(tx, account, from, to, at, limit_only, changed, err);
+}
+
 /* A pause is on the disk before it is answered. */
 static int store_paused(struct store_tx *tx, struct outbox_all *all, struct err *err)
 {
@@ -295,23 +325,23 @@ static int all_run(struct store_tx *tx, void *ctx, struct err *err)
         return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no account \"%s\" any more.", name);
     switch (all->what) {
     case OUTBOX_FLUSH:
-        if (store_message_move(tx, name, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &all->changed, err) < 0)
+        if (outbox_move(tx, name, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &all->changed, err) < 0)
             return -1;
         /* With atMostOnce what is uncertain waits for a person, message by message. */
         if (((const struct account *)all->account->component)->delivery_guarantee == GUARANTEE_AT_LEAST_ONCE &&
-            store_message_move(tx, name, MESSAGE_UNCERTAIN, MESSAGE_QUEUED, now, false, &changed, err) < 0)
+            outbox_move(tx, name, MESSAGE_UNCERTAIN, MESSAGE_QUEUED, now, false, &changed, err) < 0)
             return -1;
         all->changed += changed;
         break;
     case OUTBOX_CLEAR:
         for (size_t i = 0; i < COUNT_OF(waiting); i++) {
-            if (store_message_move(tx, name, waiting[i], MESSAGE_CANCELED, now, false, &changed, err) < 0)
+            if (outbox_move(tx, name, waiting[i], MESSAGE_CANCELED, now, false, &changed, err) < 0)
                 return -1;
             all->changed += changed;
         }
         break;
     case OUTBOX_RESET_SENT:
-        if (store_message_move(tx, name, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &all->changed, err) < 0)
+        if (outbox_move(tx, name, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &all->changed, err) < 0)
             return -1;
         break;
     case OUTBOX_PAUSE:

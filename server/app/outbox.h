@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "model/message.h"
 
+struct store_tx;
+
 struct outbox_post {
     struct station *station;
     struct entry *account;              /* held; an OutgoingAccount */
@@ -41,6 +43,10 @@ struct outbox_act {
     void *ctx;
 };
 void outbox_act(struct outbox_act *act);                /* takes `act` */
+
+/* store_message_move(), with events for what is canceled or held by it, or waits again after a hold. */
+int outbox_move(struct store_tx *tx, const char *account, enum message_state from, enum message_state to, int64_t at,
+                bool limit_only, int64_t *changed, struct err *err);
 
 /* Sets queueSize to what the store counts, and tells the sender when the next message is due. */
 void outbox_recount(struct station *station, const char *account);

@@ -207,9 +207,9 @@ static int wake_run(struct store_tx *tx, void *ctx, struct err *err)
         return 0;
     live = live_get(waking->station->lives, waking->account);
     if (!live_day_is_over(live, entry->component, now) &&
-        store_message_move(tx, waking->account, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &changed, err) < 0)
+        outbox_move(tx, waking->account, MESSAGE_HELD, MESSAGE_QUEUED, now, true, &changed, err) < 0)
         return -1;
-    return store_message_move(tx, waking->account, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &changed, err);
+    return outbox_move(tx, waking->account, MESSAGE_DEFERRED, MESSAGE_QUEUED, now, false, &changed, err);
 }
 
 static void wake_done(void *ctx, const struct err *err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/events.h"
+#include "app/outbox.h"
 #include "app/sender.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -203,7 +205,15 @@ struct result_commit {
     struct message *message;            /* the worker's; it outlives the commit */
     const struct entry *entry;
     struct live *live;
+    bool news;                          /* worth an event */
 };
+
+/* A message that is put off again for the same reason is no news. */
+static bool is_news(const char *code_before, const struct message *message)
+{
+    return message->state != MESSAGE_DEFERRED || code_before == NULL || message->last_code == NULL ||
+           strcmp(code_before, message->last_code) != 0;
+}
 
 /* On the writer thread: the account was deleted with force while a worker had the message. What still waits goes with it. */
 static void end_with_account(struct message *message, const struct live *live)
@@ -224,7 +234,8 @@ static int commit_run(struct store_tx *tx, void *ctx, struct err *err)
     struct result_commit *commit = ctx;
 
     end_with_account(commit->message, commit->live);
-    if (store_message_update(tx, commit->message, err) < 0)
+    if (store_message_update(tx, commit->message, err) < 0 ||
+        (commit->news && events_add_message(tx, commit->message, live_name(commit->live), err) < 0))
         return -1;
     if (commit->message->state != MESSAGE_SENT && commit->message->state != MESSAGE_FAILED)
         return 0;
@@ -246,7 +257,8 @@ static void commit_done(void *ctx, const struct err *err)
     pthread_mutex_unlock(&commit->lock);
 }
 
-static struct result_commit *submit(struct station *station, const struct entry *entry, struct live *live, struct message *message)
+static struct result_commit *submit(struct station *station, const struct entry *entry, struct live *live, struct message *message,
+                                    bool news)
 {
     struct result_commit *commit = mem_alloc(sizeof(*commit));
 
@@ -255,6 +267,7 @@ static struct result_commit *submit(struct station *station, const struct entry 
     commit->message = message;
     commit->entry = entry;
     commit->live = live;
+    commit->news = news;
     store_submit(station->store, commit_run, commit_done, commit, false);
     return commit;
 }
@@ -265,13 +278,14 @@ struct result_commit *result_commit_leave(struct station *station, const struct 
     message->attempts--;                /* not an attempt after all */
     message->state = MESSAGE_UNCERTAIN;
     message->next_attempt = 0;
-    return submit(station, entry, live, message);
+    return submit(station, entry, live, message, false);
 }
 
 struct result_commit *result_commit(struct station *station, const struct entry *entry, struct live *live,
                                     struct message *message, const struct result_envelope *envelope,
                                     enum smtp_outcome outcome, const struct err *err)
 {
+    AUTO_FREE char *code_before = mem_strdup(message->last_code);
     int64_t now = clock_now();
 
     result_apply(message, envelope, outcome, err, entry->component, now);
@@ -279,7 +293,7 @@ struct result_commit *result_commit(struct station *station, const struct entry 
         live_count_sent(live, now);
     else if (message->state == MESSAGE_FAILED)
         live_count_discarded(live, now, message->last_cause);
-    return submit(station, entry, live, message);
+    return submit(station, entry, live, message, is_news(code_before, message));
 }
 
 static void commit_free(struct result_commit *commit)
@@ -349,7 +363,9 @@ static int return_run(struct store_tx *tx, void *ctx, struct err *err)
         several->messages[i]->state = count_in(several->messages[i], MESSAGE_UNCERTAIN) ? MESSAGE_UNCERTAIN : MESSAGE_QUEUED;
         several->messages[i]->next_attempt = clock_now();
         end_with_account(several->messages[i], several->live);
-        if (store_message_update(tx, several->messages[i], err) < 0)
+        if (store_message_update(tx, several->messages[i], err) < 0 ||
+            (several->messages[i]->state == MESSAGE_CANCELED &&
+             events_add_message(tx, several->messages[i], live_name(several->live), err) < 0))
             return -1;
     }
     return 0;
@@ -429,9 +445,12 @@ static int defer_run(struct store_tx *tx, void *ctx, struct err *err)
         return -1;
     for (size_t i = 0; i < defer->count; i++) {
         struct message *message = defer->taken[i];
+        AUTO_FREE char *code_before = mem_strdup(message->last_code);
+        bool uncertain = count_in(message, MESSAGE_UNCERTAIN) > 0;
 
         defer_one(defer, message, now);
-        if (store_message_update(tx, message, err) < 0)
+        if (store_message_update(tx, message, err) < 0 ||
+            (!uncertain && is_news(code_before, message) && events_add_message(tx, message, live_name(defer->live), err) < 0))
             return -1;
     }
     return 0;
@@ -469,8 +488,8 @@ static int hold_run(struct store_tx *tx, void *ctx, struct err *err)
     struct hold *hold = ctx;
     int64_t deferred = 0;
 
-    if (store_message_move(tx, hold->account, MESSAGE_QUEUED, MESSAGE_HELD, hold->midnight, true, &hold->changed, err) < 0 ||
-        store_message_move(tx, hold->account, MESSAGE_DEFERRED, MESSAGE_HELD, hold->midnight, true, &deferred, err) < 0)
+    if (outbox_move(tx, hold->account, MESSAGE_QUEUED, MESSAGE_HELD, hold->midnight, true, &hold->changed, err) < 0 ||
+        outbox_move(tx, hold->account, MESSAGE_DEFERRED, MESSAGE_HELD, hold->midnight, true, &deferred, err) < 0)
         return -1;
     hold->changed += deferred;
     return 0;
@@ -533,7 +552,9 @@ static int takeover_run(struct store_tx *tx, void *ctx, struct err *err)
         return -1;
     for (size_t i = 0; i < takeover->count; i++) {
         take_over(takeover->station, takeover->messages[i], now);
-        if (store_message_update(tx, takeover->messages[i], err) < 0)
+        if (store_message_update(tx, takeover->messages[i], err) < 0 ||
+            (takeover->messages[i]->state != MESSAGE_QUEUED &&
+             events_add_message(tx, takeover->messages[i], takeover->messages[i]->account, err) < 0))
             return -1;
     }
     return 0;

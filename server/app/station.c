@@ -8,9 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/events.h"
 #include "app/hosts.h"
 #include "app/live.h"
+<<<<<<< HEAD
 #include "app/receiver.h"
+=======
+#include "app/outbox.h"
+>>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
 #include "app/rekey.h"
 #include "app/sender.h"
 #include "app/users.h"
@@ -32,6 +37,7 @@
 #define FLUSH_EVERY SECONDS(2)
 #define PURGE_EVERY SECONDS(3600)
 #define PURGE_BATCH 1000
+#define EVENT_DAYS 30
 
 /* ---- opening ---- */
 
@@ -134,15 +140,22 @@ static struct station *station_new(const struct station_options *options)
     station->user_cas = registry_new();
     station->allowed_hosts = registry_new();
     station->key_pairs = registry_new();
-    station->lives = lives_new();
+    station->lives = lives_new(station);
+    station->events = events_new(station);
     station->started_at = clock_now();
     name_host(station);
     return station;
 }
 
+static void on_events(void *ctx)
+{
+    events_told(((struct station *)ctx)->events);
+}
+
 static int open_store(struct station *station, const struct station_options *options, struct err *err)
 {
-    const struct store_options store = { .state_dir = station->state_dir, .key = station->key, .exclusive = options->exclusive };
+    const struct store_options store = { .state_dir = station->state_dir, .key = station->key, .exclusive = options->exclusive,
+                                         .events_added = on_events, .ctx = station };
 
     if (store_open(&station->store, &store, err) < 0)
         return -1;
@@ -348,7 +361,7 @@ static int release_run(struct store_tx *tx, void *ctx, struct err *err)
     const struct entry *entry = ctx;
     int64_t changed;
 
-    return store_message_move(tx, entry->name, MESSAGE_HELD, MESSAGE_QUEUED, clock_now(), true, &changed, err);
+    return outbox_move(tx, entry->name, MESSAGE_HELD, MESSAGE_QUEUED, clock_now(), true, &changed, err);
 }
 
 static void release_one(struct entry *entry, void *ctx)
@@ -380,6 +393,24 @@ static void purge_one(struct entry *entry, void *ctx)
         purge_account(ctx, entry);
 }
 
+static int purge_events_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    return store_event_purge(tx, clock_now() - DAYS(EVENT_DAYS), PURGE_BATCH, ctx, err);
+}
+
+static void purge_events(struct station *station)
+{
+    int64_t removed;
+    struct err err;
+
+    do {
+        if (store_write(station->store, purge_events_run, &removed, false, &err) < 0) {
+            log_warning("events", "Old events could not be removed: %s", err.text);
+            return;
+        }
+    } while (removed >= PURGE_BATCH - 1 && !atomic_load(&station->stopping));
+}
+
 static void on_purge(void *ctx)
 {
     struct station *station = ctx;
@@ -387,6 +418,7 @@ static void on_purge(void *ctx)
     if (atomic_load(&station->stopping))        /* a job that waited runs then, only to free what it holds */
         return;
     registry_each(station->accounts, purge_one, station);
+    purge_events(station);
     jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
 }
 
@@ -415,7 +447,11 @@ void station_stop(struct station *station, int64_t grace_ms)
         return;
     receiver_stop_all(station);
     sender_stop_all(station, grace_ms);
+<<<<<<< HEAD
     receiver_stop_wait(station, SECONDS(5));
+=======
+    events_stop(station->events);
+>>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
     station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0;
     lives_flush(station);
 }
@@ -427,9 +463,14 @@ void station_free(struct station *station)
     store_close(station->store);
     if (station->stuck)                 /* a worker still looks at it; the process is about to end anyway */
         return;
+    receivers_free(station->receivers);
     jobs_free(station->hashing);
     jobs_free(station->jobs);
+<<<<<<< HEAD
     receivers_free(station->receivers);
+=======
+    events_free(station->events);
+>>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
     hosts_free(station->hosts);
     lives_free(station->lives);
     registry_free(station->accounts);

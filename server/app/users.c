@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/audit.h"
+#include "app/events.h"
 #include "app/users_private.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -86,7 +87,9 @@ static int put_run(struct store_tx *tx, void *ctx, struct err *err)
 
     if (store_put(tx, &user_type, put->name, put->user, &stamp, err) < 0)
         return -1;
-    return audit_add(tx, put->actor, put->action, resource, NULL, err);
+    if (audit_add(tx, put->actor, put->action, resource, NULL, err) < 0)
+        return -1;
+    return events_add_component(tx, &user_type, strcmp(put->action, "create") == 0 ? "created" : "changed", put->name, NULL, err);
 }
 
 static void publish(struct station *station, const char *name, struct user *user, const char *by)

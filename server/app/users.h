@@ -78,6 +78,8 @@ void users_token_create(struct users_token *request);   /* takes it, made by mem
 int users_token_create_wait(struct station *station, struct token *token, const struct actor *actor, char **text, struct err *err);
 /* Is this a token that still holds? Its entry, held; or NULL with err ERR_UNAUTHORIZED. Notes the use. */
 struct entry *users_token_check(struct station *station, struct str text, struct err *err);
+/* The role that the token with this id gives by now; -1 when it is deleted or has expired. */
+int users_token_role(struct station *station, const char *id);
 /* Adds what is wrong with the token's settings. */
 void users_token_problems(const struct token *token, struct problems *problems);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/audit.h"
+#include "app/events.h"
 #include "app/users_private.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -62,6 +63,8 @@ static int create_run(struct store_tx *tx, void *ctx, struct err *err)
 
     if (rc == 0)
         rc = audit_add(tx, fresh->actor, "create", resource, detail, err);
+    if (rc == 0)
+        rc = events_add(tx, "token.created", NULL, resource, json_incref(detail), err);
     json_decref(detail);
     return rc;
 }
@@ -252,4 +255,14 @@ struct entry *users_token_check(struct station *station, struct str text, struct
     }
     note_use(station, entry);
     return entry;
+}
+
+int users_token_role(struct station *station, const char *id)
+{
+    AUTO(entry) entry = registry_get(station->tokens, id);
+    const struct token *token = entry ? entry->component : NULL;
+
+    if (token == NULL || (token->expires_at && token->expires_at <= clock_now()))
+        return -1;
+    return (int)token->role;
 }

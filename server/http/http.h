@@ -120,6 +120,12 @@ void http_session_end_user(struct http_server *server, const char *user);
 /* The user's role changed: sessions go on with the new one. */
 void http_session_set_role(struct http_server *server, const char *user, enum role role);
 
+/* The session of a call, to be asked for later: an answer that goes on ends with it. "" when the call has none. */
+struct http_ticket { char text[65]; };
+void http_session_ticket(struct http_call *call, struct http_ticket *ret);
+/* The role it has by now; ROLE_NONE when it is over. Asking is no use of it. Any thread. */
+enum role http_session_role(struct http_server *server, const struct http_ticket *ticket);
+
 struct http_listener {
     const char *address;        /* IP literal without brackets */
     uint16_t port;              /* 0: any free one */

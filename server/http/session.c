@@ -199,6 +199,29 @@ int http_session_new(struct http_call *call, const struct http_identity *identit
     return 0;
 }
 
+void http_session_ticket(struct http_call *call, struct http_ticket *ret)
+{
+    _Static_assert(sizeof(ret->text) == HASH_TEXT, "a ticket is the hash of the cookie");
+
+    ret->text[0] = '\0';
+    if (call->session[0])
+        hash_text(str_c(call->session), ret->text);
+}
+
+enum role http_session_role(struct http_server *server, const struct http_ticket *ticket)
+{
+    struct sessions *sessions = server->sessions;
+    const struct session *session;
+    enum role role = ROLE_NONE;
+
+    pthread_mutex_lock(&sessions->lock);
+    session = map_get(sessions->map, ticket->text);
+    if (session && !is_over(sessions, session, clock_mono()))
+        role = session->identity.role;
+    pthread_mutex_unlock(&sessions->lock);
+    return role;
+}
+
 const char *http_session_csrf(struct http_call *call)
 {
     return call->csrf[0] ? call->csrf : NULL;

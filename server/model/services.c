@@ -41,6 +41,9 @@ static const struct prop web_props[] = {
       PROP_AT(struct web_service, session_idle, int64_t), .group = "Sessions", .doc = "A session unused for so long ends." },
     { .name = "sessionLifetime", .type = PROP_INT, .range = { 300, 604800 }, .preset = "43200", .unit = "s",
       PROP_AT(struct web_service, session_lifetime, int64_t), .group = "Sessions", .doc = "No session lives longer." },
+    { .name = "webhookPrivateTargets", .type = PROP_STRINGS, .range = { 0, 100 },
+      PROP_AT(struct web_service, webhook_private_targets, json_t *), .group = "Webhooks", .check = check_hosts,
+      .doc = "Host names and addresses of this machine or of the inner network that webhooks may reach, also by plain HTTP." },
     { 0 }
 };
 const struct component_type web_service_type = {

@@ -16,6 +16,7 @@ struct web_service {
     char *https_key;                    /* name in the User Key Store; "": self-made */
     int64_t session_idle;               /* s */
     int64_t session_lifetime;           /* s */
+    json_t *webhook_private_targets;    /* names and addresses that webhooks may reach although they are private */
 };
 
 struct user_service {

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "component/prop.h"
 #include "model/message.h"
+#include "model/webhook.h"
 
 struct crypto_key;
 struct store;
@@ -26,6 +27,9 @@ struct store_options {
     const struct crypto_key *key;       /* seals secrets; NULL: only for check and backup */
     bool exclusive;             /* hold the directory's lock: the server; a second one is refused (ERR_CONFLICT, names the pid) */
     int readers;                /* read connections kept, 0: default */
+    /* On the writer thread, after the commit of a transaction in which events were added; must be quick. NULL: nobody wants to know. */
+    void (*events_added)(void *ctx);
+    void *ctx;
 };
 
 /* Opens or makes the database and brings it to this version's schema. Refuses a newer one, a read-only directory, a full disk,
@@ -181,5 +185,47 @@ struct store_audit { int64_t seq, at; const char *who, *address, *action, *resou
 int store_audit_add(struct store_tx *tx, const struct store_audit *entry, struct err *err);
 typedef int store_audit_visit(const struct store_audit *entry, void *ctx);
 int store_audit_list(struct store_tx *tx, int64_t before, int limit, store_audit_visit *visit, void *ctx, struct err *err);
+
+/* ---- events --------------------------------------------------------------------------------------------------- */
+
+#define STORE_EVENTS_KEPT 100000        /* the newest; adding removes what is older, a little at a time */
+
+struct store_event { int64_t seq, at; const char *type, *account, *resource, *data; /* data: JSON; the last three may be NULL */ };
+int store_event_add(struct store_tx *tx, struct store_event *event, struct err *err);         /* sets event->seq */
+/* One for each message of the account in `from`: what store_message_move would move. */
+int store_event_add_moved(struct store_tx *tx, const char *type, const char *account, enum message_state from,
+                          enum message_state to, bool limit_only, int64_t at, struct err *err);
+/* The first and the last that are there; 0, 0 when there never was one. */
+struct store_event_span { int64_t first, last; };
+int store_event_span(struct store_tx *tx, struct store_event_span *ret, struct err *err);
+/* In order, those after `after`; the visit answers 1 when it has enough. At most `max` rows. */
+typedef int store_event_visit(const struct store_event *event, void *ctx);
+int store_event_after(struct store_tx *tx, int64_t after, int max, store_event_visit *visit, void *ctx, struct err *err);
+/* Newest first, those before `before` (0: from the newest). */
+int store_event_before(struct store_tx *tx, int64_t before, int max, store_event_visit *visit, void *ctx, struct err *err);
+/* Removes those older than `before`, at most `max` and never the newest; answers how many. */
+int store_event_purge(struct store_tx *tx, int64_t before, int max, int64_t *removed, struct err *err);
+
+/* ---- webhooks: how far each was told, and what became of it --------------------------------------------------- */
+
+int store_webhook_put_cursor(struct store_tx *tx, const char *webhook, int64_t event, struct err *err);
+int store_webhook_cursor(struct store_tx *tx, const char *webhook, int64_t *event, struct err *err);    /* -1 in *event: has none */
+int store_webhook_forget(struct store_tx *tx, const char *webhook, struct err *err);           /* cursor and deliveries */
+
+int store_delivery_add(struct store_tx *tx, struct delivery *delivery, struct err *err);       /* sets delivery->seq */
+int store_delivery_update(struct store_tx *tx, const struct delivery *delivery, struct err *err);      /* ERR_NOT_FOUND */
+int store_delivery_find(struct store_tx *tx, const char *webhook, const char *id, struct delivery **ret, struct err *err);
+/* The visit owns what it is given, and answers 1 when it has enough. */
+typedef int store_delivery_visit(struct delivery *delivery, void *ctx);
+int store_delivery_waiting(struct store_tx *tx, const char *webhook, int max, store_delivery_visit *visit, void *ctx,
+                           struct err *err);                                    /* in order */
+/* Newest first, those before `before` (0: from the newest) in `state` (-1: any). Looks at a bounded number of rows and says in
+ * `*resume` where to go on (0: the end was reached). */
+int store_delivery_list(struct store_tx *tx, const char *webhook, int state, int64_t before, int limit, store_delivery_visit *visit,
+                        void *ctx, int64_t *resume, struct err *err);
+int store_delivery_count_waiting(struct store_tx *tx, const char *webhook, int64_t *ret, struct err *err);
+int store_delivery_cancel_waiting(struct store_tx *tx, const char *webhook, int64_t at, struct err *err);
+/* Removes finished ones: all but the newest `keep`, and those made before `before`; at most `max`. */
+int store_delivery_purge(struct store_tx *tx, const char *webhook, int keep, int64_t before, int max, struct err *err);
 
 #endif

@@ -22,6 +22,7 @@ struct store_tx {
     bool writes;
     int64_t bytes;              /* of messages, in this transaction */
     uint64_t number;            /* of this transaction */
+    bool events;                /* some were added in it */
     struct store_tx *next;      /* in the pool of readers */
 };
 
@@ -50,6 +51,8 @@ struct store {
     size_t queued;
     bool closing;
     struct store_stats stats;
+    void (*events_added)(void *ctx);
+    void *ctx;
     pthread_mutex_t readers_lock;
     struct store_tx *readers;   /* idle ones */
     int readers_kept, readers_max;

@@ -155,6 +155,8 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     store->state_dir = mem_strdup(options->state_dir);
     store->path = mem_printf("%s/postern.db", options->state_dir);
     store->key = options->key;
+    store->events_added = options->events_added;
+    store->ctx = options->ctx;
     store->lock_fd = -1;
     store->last = &store->first;
     store->readers_max = options->readers ? options->readers : READERS_KEPT;

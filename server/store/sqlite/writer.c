@@ -86,6 +86,7 @@ static struct job *run_batch(struct store *store, struct job *first)
         return NULL;
     }
     store->writer.bytes = 0;
+    store->writer.events = false;
     store->writer.number++;
     while (job && store->writer.bytes < BATCH_BYTES) {
         struct job *ran = job;
@@ -114,6 +115,8 @@ static struct job *run_batch(struct store *store, struct job *first)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
         fail_all(first, job, &err);
         spoil_failed_commit(store);
+    } else if (store->writer.events && store->events_added) {
+        store->events_added(store->ctx);
     }
     return job;
 }

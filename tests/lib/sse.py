@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sse.py - a listener to Server-Sent Events, as the HTML standard reads them (section 9.2).
+
+    with Stream(postern.port, headers, "/api/v1/events") as stream:
+        event = stream.next()           # Event(id, type, data) with data decoded; None when the server ended the stream
+        stream.until(lambda event: event.type == "message.sent")
+        stream.last_id                  # where to resume
+"""
+
+import collections
+import http.client
+import json
+import socket
+import time
+
+Event = collections.namedtuple("Event", "id type data")
+PATIENCE = 60
+
+
+class Stream:
+    def __init__(self, port, headers=None, path="/api/v1/events", last_id=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        sent = {"Accept": "text/event-stream", **(headers or {})}
+        if last_id is not None:
+            sent["Last-Event-ID"] = str(last_id)
+        self.connection.request("GET", path, headers=sent)
+        self.response = self.connection.getresponse()
+        self.status, self.headers = self.response.status, self.response.headers
+        self.last_id = None
+        self.comments = 0
+        self.ended = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.connection.close()
+
+    def line(self):
+        """None at the end of the stream."""
+        try:
+            line = self.response.readline()
+        except (http.client.HTTPException, ConnectionError, ValueError):
+            line = b""
+        if not line.endswith(b"\n"):
+            self.ended = True
+            return None
+        return line.decode("utf-8").rstrip("\r\n")
+
+    def block(self):
+        """The fields up to the next empty line; None at the end."""
+        fields = {}
+        while True:
+            line = self.line()
+            if line is None:
+                return None
+            if line == "":
+                return fields
+            if line.startswith(":"):
+                self.comments += 1
+                continue
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = fields[name] + "\n" + value if name == "data" and "data" in fields else value
+
+    def next(self, seconds=PATIENCE):
+        """The next event; TimeoutError when none comes."""
+        deadline = time.monotonic() + seconds
+        while True:
+            # The socket may be gone from the connection by now; the response's own one is what is read.
+            self.response.fp.raw._sock.settimeout(max(0.05, deadline - time.monotonic()))
+            try:
+                fields = self.block()
+            except socket.timeout as error:
+                raise TimeoutError("no event came") from error
+            if fields is None:
+                return None
+            if "id" in fields:
+                self.last_id = int(fields["id"])
+            if "data" in fields:
+                return Event(int(fields["id"]), fields.get("event", "message"), json.loads(fields["data"]))
+            if time.monotonic() > deadline:
+                raise TimeoutError("only heartbeats came")
+
+    def until(self, good, seconds=PATIENCE):
+        """(the events on the way, the one that is good)."""
+        seen, deadline = [], time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            event = self.next(max(0.05, deadline - time.monotonic()))
+            if event is None:
+                raise RuntimeError(f"the stream ended after {seen}")
+            if good(event):
+                return seen, event
+            seen.append(event)
+        raise TimeoutError(f"it didn't come; {seen}")
+
+    def take(self, count, seconds=PATIENCE):
+        return [self.next(seconds) for _ in range(count)]
