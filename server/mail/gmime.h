@@ -28,6 +28,7 @@ size_t mime_header_len(struct str raw);
 /* Takes a header with its continuation lines and line breaks off the front of `*rest`; false at the end.
  * `name` is empty for a line that isn't a header. */
 bool mime_header_next(struct str *rest, struct str *whole, struct str *name);
+struct str mime_header_value(struct str whole); /* what stands behind the colon, folded as it is */
 
 static inline void gmime_unrefp(void *at)
 {

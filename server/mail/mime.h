@@ -105,7 +105,8 @@ struct mime_info {
     char *from;       /* as shown to people: "Name <a@example.com>"; "" when missing */
     char **to, **cc;
     size_t to_count, cc_count;
-    char *reply_to; /* or NULL */
+    char *reply_to;    /* or NULL */
+    char *return_path; /* "": the null sender; NULL: not told */
     char *subject;  /* decoded; "" when missing */
     int64_t date;   /* ms; 0 when missing or unreadable */
     /* Of the body, decoded to UTF-8, cut at MIME_BODY_MAX; NULL: none. With `bodies` only. */

@@ -47,7 +47,7 @@ size_t mime_header_len(struct str raw)
     return raw.len - rest.len;
 }
 
-static struct str header_value(struct str whole)
+struct str mime_header_value(struct str whole)
 {
     const char *colon = memchr(whole.p, ':', whole.len);
 
@@ -116,7 +116,7 @@ static int take_list(struct reading *r, InternetAddressList *list, int depth)
 
 static int take_header(struct reading *r, struct str whole)
 {
-    AUTO_FREE char *value = str_dup(str_trim(header_value(whole)));
+    AUTO_FREE char *value = str_dup(str_trim(mime_header_value(whole)));
     AUTO_UNREF InternetAddressList *list = NULL;
 
     if (*value == '\0')
@@ -219,7 +219,7 @@ static int look_at_headers(struct str headers, struct present *present, struct e
                           text_clean(whole, shown, sizeof(shown)));
         for (size_t i = 0; i < COUNT_OF(wanted); i++)
             *wanted[i].flag |=
-                str_eq_nocase(name, str_c(wanted[i].name)) && str_trim(header_value(whole)).len > 0;
+                str_eq_nocase(name, str_c(wanted[i].name)) && str_trim(mime_header_value(whole)).len > 0;
     }
     return 0;
 }
@@ -268,7 +268,7 @@ static bool is_dropped(struct str name, struct str whole)
     if (str_eq_nocase(name, STR("Bcc")) || str_eq_nocase(name, STR("Resent-Bcc")))
         return true;
     for (size_t i = 0; i < COUNT_OF(empty); i++)
-        if (str_eq_nocase(name, str_c(empty[i])) && str_trim(header_value(whole)).len == 0)
+        if (str_eq_nocase(name, str_c(empty[i])) && str_trim(mime_header_value(whole)).len == 0)
             return true;
     return false;
 }

@@ -485,7 +485,7 @@ static void test_hostile(void)
         bool partial;
     } rows[] = {
         { "messages in messages", "message", 20, false },
-        { "very many messages in messages", "message", 100000, true },
+        { "very many messages in messages", "message", 100000, false },
         { "parts in parts", "multipart", 10, false },
         { "too many parts in parts", "multipart", 1000, true },
         { "very many parts in parts", "multipart", 100000, true },
@@ -502,6 +502,7 @@ static void test_hostile(void)
     }
     for (int kind = 0; kind < 3; kind++) {
         static const char *const lines[] = { "--b\n", "x:\n", "--b\nx:\n\n" };
+        static const bool partial[] = { true, false, true };
         AUTO(mime_info) info = NULL;
 
         buf_clear(&raw);
@@ -509,7 +510,7 @@ static void test_hostile(void)
         while (raw.len < (20 << 20))
             buf_add_c(&raw, lines[kind]);
         info = mime_inspect(buf_str(&raw), true);
-        ok(info->partial, "20 MB of \"%.3s\"", lines[kind]);
+        ok(info->partial == partial[kind], "20 MB of \"%.2s\"", lines[kind]);
     }
     buf_clear(&raw);
     while (raw.len < (2 << 20))
