@@ -65,5 +65,7 @@ void message_free(struct message *message)
     free(message->last_code);
     free(message->last_cause);
     free(message->created_by);
+    free(message->report);
+    free(message->related);
     free(message);
 }

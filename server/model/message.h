@@ -67,7 +67,11 @@ struct message {
     char *created_by;                   /* user or token */
     bool smtputf8;
     bool held_by_limit;
-    bool acknowledged;                  /* incoming */
+    bool acknowledged;                  /* incoming, as all that follow */
+    bool headers_only;                  /* too large: the rest was left on the server */
+    bool automatic;                     /* nobody wrote it: RFC 3834 */
+    char *report;                       /* JSON of a delivery status notification (RFC 3464), or NULL */
+    char *related;                      /* id of the sent message that it reports on, or NULL */
     struct message_recipient *recipients;
     size_t recipient_count;
 };

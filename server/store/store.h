@@ -90,6 +90,14 @@ int store_message_add(struct store_tx *tx, struct message *message, struct str r
 int store_message_find(struct store_tx *tx, const char *id, struct message **ret, struct err *err);     /* with recipients */
 int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct err *err);
 
+/* The sent message of that Message-ID (with brackets), the newest if there are several: 1 and `id`, or 0. */
+int store_message_sent(struct store_tx *tx, const char *message_id, char id[MESSAGE_ID_LEN + 1], struct err *err);
+/* The message `seq` speaks of the message `id`. */
+int store_message_relate(struct store_tx *tx, int64_t seq, const char *id, struct err *err);
+/* Messages that speak of `id`, newest first, without recipients; `message` stays the caller's of the visit. */
+typedef int store_message_visit(const struct message *message, void *ctx);
+int store_message_related(struct store_tx *tx, const char *id, int limit, store_message_visit *visit, void *ctx, struct err *err);
+
 struct store_message_filter {
     const char *account;        /* NULL: any */
     int direction, state;       /* -1: any */
@@ -100,7 +108,6 @@ struct store_message_filter {
 };
 /* Newest first; without recipients. `message` stays the caller's of the visit. The cost does not grow with the table: a search by
  * `text` looks at a bounded number of rows and says in `*resume` where to go on (0: the end was reached). */
-typedef int store_message_visit(const struct message *message, void *ctx);
 int store_message_list(struct store_tx *tx, const struct store_message_filter *filter, store_message_visit *visit, void *ctx,
                        int64_t *resume, struct err *err);
 

@@ -84,7 +84,8 @@ void writer_stop(struct store *store);
 /* message.c, for queue.c and list.c: the columns of a message in one order. */
 #define MESSAGE_COLUMNS \
     "seq, id, account, direction, state, sender, \"from\", \"to\", subject, message_id, date, size, created_at, created_by, " \
-    "send_at, next_attempt, finished_at, attempts, last_code, last_cause, smtputf8, held_by_limit, acknowledged"
+    "send_at, next_attempt, finished_at, attempts, last_code, last_cause, smtputf8, held_by_limit, acknowledged, " \
+    "headers_only, automatic, report, related"
 struct message *message_of_row(sqlite3_stmt *statement);
 int message_add_recipients(struct store_tx *tx, struct message *message, struct err *err);
 int message_count_shift(struct store_tx *tx, const char *account, const char *state, int64_t by, struct err *err);

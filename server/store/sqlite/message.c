@@ -44,6 +44,10 @@ struct message *message_of_row(sqlite3_stmt *row)
     message->smtputf8 = sqlite3_column_int(row, 20) != 0;
     message->held_by_limit = sqlite3_column_int(row, 21) != 0;
     message->acknowledged = sqlite3_column_int(row, 22) != 0;
+    message->headers_only = sqlite3_column_int(row, 23) != 0;
+    message->automatic = sqlite3_column_int(row, 24) != 0;
+    message->report = column_text(row, 25);
+    message->related = column_text(row, 26);
     return message;
 }
 
@@ -126,8 +130,8 @@ static int insert_message(struct store_tx *tx, struct message *m, struct err *er
 {
     sqlite3_stmt *s = db_prepare(tx->db, "INSERT INTO message (id, account, direction, state, sender, \"from\", \"to\", subject, "
                                  "message_id, date, size, created_at, created_by, send_at, next_attempt, finished_at, attempts, "
-                                 "last_code, last_cause, smtputf8, held_by_limit, acknowledged) "
-                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
+                                 "last_code, last_cause, smtputf8, held_by_limit, acknowledged, headers_only, automatic, report, related) "
+                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
 
     if (s == NULL)
         return -1;
@@ -153,6 +157,10 @@ static int insert_message(struct store_tx *tx, struct message *m, struct err *er
     bind_int(s, 20, m->smtputf8);
     bind_int(s, 21, m->held_by_limit);
     bind_int(s, 22, m->acknowledged);
+    bind_int(s, 23, m->headers_only);
+    bind_int(s, 24, m->automatic);
+    bind_static(s, 25, m->report);
+    bind_static(s, 26, m->related);
     if (db_run(tx->db, s, "Storing a message", err) < 0)
         return -1;
     m->seq = sqlite3_last_insert_rowid(tx->db->handle);
