@@ -168,7 +168,9 @@ size_t net_conn_pending(struct net_conn *conn)
     size_t buffered = conn->len - conn->at;
     int waiting = 0;
 
-    if (conn->layer == NULL && ioctl(conn->fd, FIONREAD, &waiting) < 0)
+    if (conn->layer)
+        return buffered + conn->layer->pending(conn->ctx);
+    if (ioctl(conn->fd, FIONREAD, &waiting) < 0)
         waiting = 0;
     return buffered + (size_t)waiting;
 }

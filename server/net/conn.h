@@ -36,6 +36,7 @@ struct net_layer {
     ssize_t (*read)(void *ctx, void *buf, size_t len, int64_t deadline, struct err *err);
     int (*write)(void *ctx, struct str bytes, int64_t deadline, struct err *err);
     void (*close)(void *ctx, bool orderly);     /* also frees ctx */
+    size_t (*pending)(void *ctx);               /* bytes it holds that read() would give without the socket */
 };
 
 /* `hostname` is a DNS name (IDN is turned into A-labels) or an IP literal, with or without brackets. All addresses
@@ -70,9 +71,12 @@ int net_conn_write(struct net_conn *conn, struct str bytes, int64_t deadline, st
 int net_conn_line(struct net_conn *conn, size_t max, struct str *line, int64_t deadline, struct err *err);
 /* Exactly `len` bytes (a literal). 0, or -1; an end before them is connect.closed. */
 int net_conn_exact(struct net_conn *conn, void *buf, size_t len, int64_t deadline, struct err *err);
-/* Bytes received and not yet taken; must be 0 when TLS starts (RFC 3207 5, CVE-2011-0411). Looks at the
- * socket too. */
+/* Bytes received and not yet taken; must be 0 when TLS starts (RFC 3207 5, CVE-2011-0411). Looks at the layer, and
+ * without one at the socket too. */
 size_t net_conn_pending(struct net_conn *conn);
+/* Before a long wait: gives back the buffer for reading when it is empty. True: nothing was received that is still to be
+ * looked at, but for the beginning of a line; the socket's readiness then tells of all that comes. */
+bool net_conn_park(struct net_conn *conn);
 
 /* True when `text` is an IPv4 or IPv6 literal (brackets allowed). */
 bool net_is_ip_literal(const char *text);

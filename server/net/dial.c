@@ -18,6 +18,7 @@
 #define KEEPALIVE_IDLE 60 /* seconds */
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT 4
+#define UNACKNOWLEDGED_MAX 120000 /* milliseconds: the same for what we sent, as a DONE */
 
 struct dial {
     const char *host;
@@ -44,6 +45,7 @@ static int new_socket(int family)
     set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
     set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
     set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MAX);
     return fd;
 }
 

@@ -49,6 +49,16 @@ static ssize_t fill(struct net_conn *conn, int64_t deadline, struct err *err)
     return n;
 }
 
+bool net_conn_park(struct net_conn *conn)
+{
+    if (waiting(conn) == 0) {
+        free(conn->in);
+        conn->in = NULL;
+        conn->at = conn->len = conn->cap = conn->scanned = 0;
+    }
+    return waiting(conn) == conn->scanned && (conn->layer == NULL || conn->layer->pending(conn->ctx) == 0);
+}
+
 ssize_t net_conn_read(struct net_conn *conn, void *buf, size_t len, int64_t deadline, struct err *err)
 {
     size_t n = waiting(conn);

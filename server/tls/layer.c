@@ -225,4 +225,13 @@ static void layer_close(void *ctx, bool orderly)
     tls_session_free(session);
 }
 
-const struct net_layer tls_layer = { .read = layer_read, .write = layer_write, .close = layer_close };
+static size_t layer_pending(void *ctx)
+{
+    struct tls_session *session = ctx;
+
+    return gnutls_record_check_pending(session->gnutls);
+}
+
+const struct net_layer tls_layer = {
+    .read = layer_read, .write = layer_write, .close = layer_close, .pending = layer_pending
+};

@@ -581,6 +581,7 @@ static void test_abort(void)
 /* ---- a layer ---- */
 
 static int layer_closed = -1;
+static size_t layer_holds;
 
 static ssize_t layer_read(void *ctx, void *buf, size_t len, int64_t deadline, struct err *err)
 {
@@ -602,6 +603,12 @@ static void layer_close(void *ctx, bool orderly)
     layer_closed = orderly;
 }
 
+static size_t layer_pending(void *ctx)
+{
+    (void)ctx;
+    return layer_holds;
+}
+
 static void talk_echo(int fd)
 {
     char bytes[100];
@@ -614,7 +621,7 @@ static void talk_echo(int fd)
 
 static void test_layer(void)
 {
-    static const struct net_layer layer = { layer_read, layer_write, layer_close };
+    static const struct net_layer layer = { layer_read, layer_write, layer_close, layer_pending };
     struct server server;
     AUTO(net_conn) conn = server_start(&server, talk_echo);
     struct err err = { 0 };
@@ -624,6 +631,10 @@ static void test_layer(void)
     ok(net_conn_has_layer(conn) && net_conn_write(conn, STR("-abcd"), soon(), &err) == 0 &&
            net_conn_exact(conn, got, 4, soon(), &err) == 0 && memcmp(got, "ABCD", 4) == 0,
        "a layer reads and writes");
+    ok(net_conn_pending(conn) == 0 && net_conn_park(conn), "a layer that holds nothing back");
+    layer_holds = 3;
+    ok(net_conn_pending(conn) == 3 && !net_conn_park(conn), "a layer that does");
+    layer_holds = 0;
     net_conn_free(TAKE(conn));
     is_int(layer_closed, 1, "and is closed in order");
     server_end(&server);
