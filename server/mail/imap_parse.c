@@ -318,7 +318,11 @@ static enum imap_step end_literal(struct imap_parser *p)
 
 static enum imap_step begin_literal(struct imap_parser *p)
 {
-    p->streaming = p->sink && p->sink->wants(p->sink->ctx, p, p->size);
+    int wanted = p->sink ? p->sink->wants(p->sink->ctx, p, p->size) : 0;
+
+    if (wanted < 0)
+        return IMAP_STOPPED;
+    p->streaming = wanted > 0;
     if (!p->streaming && p->size > IMAP_TEXT_MAX - p->text.len)
         return IMAP_LONG;
     p->left = p->size;

@@ -45,8 +45,9 @@ struct imap_parser;
 /* Takes literals away from the response. */
 struct imap_sink {
     void *ctx;
-    /* A literal of `size` bytes is announced; `so_far` tells what it belongs to. False: into the response. */
-    bool (*wants)(void *ctx, const struct imap_parser *so_far, uint64_t size);
+    /* A literal of `size` bytes is announced; `so_far` tells what it belongs to. 1: it goes to data(); 0: into the response;
+     * -1: IMAP_STOPPED. */
+    int (*wants)(void *ctx, const struct imap_parser *so_far, uint64_t size);
     int (*data)(void *ctx, struct str bytes); /* -1: IMAP_STOPPED */
 };
 

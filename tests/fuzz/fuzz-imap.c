@@ -55,7 +55,7 @@ struct drain {
     uint64_t sum;
 };
 
-static bool drain_wants(void *ctx, const struct imap_parser *so_far, uint64_t size)
+static int drain_wants(void *ctx, const struct imap_parser *so_far, uint64_t size)
 {
     struct drain *drain = ctx;
 

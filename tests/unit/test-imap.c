@@ -199,7 +199,7 @@ struct drain {
     char section[64];
 };
 
-static bool drain_wants(void *ctx, const struct imap_parser *so_far, uint64_t size)
+static int drain_wants(void *ctx, const struct imap_parser *so_far, uint64_t size)
 {
     struct drain *drain = ctx;
     AUTO_BUF(tree, 4096);
