@@ -398,6 +398,55 @@ int dialog_read(struct dialog *d, const char *step, char *into, size_t size, int
     return connection_failed(d, step, &why, err);
 }
 
+/* What a read without waiting has come to, where it brought nothing. */
+static int try_again(struct dialog *d, const char *step, bool closed, struct err *why, struct err *err)
+{
+    if (closed)
+        err_id(why, ERR_TEMPORARY, "connect.closed", NULL, "closed");
+    return strcmp(why->id, "protocol.timeout") == 0 ? 0 : connection_failed(d, step, why, err);
+}
+
+int dialog_try_line(struct dialog *d, const char *step, size_t max, struct str *line, struct err *err)
+{
+    struct err why = { 0 };
+    int rc = dialog_is_broken(d) ? 0 : net_conn_line(d->conn, max, line, 0, &why);
+
+    return rc > 0 ? 1 : try_again(d, step, rc == 0, &why, err);
+}
+
+int dialog_try_read(struct dialog *d, const char *step, char *into, size_t size, struct str *bytes,
+                    struct err *err)
+{
+    struct err why = { 0 };
+    ssize_t n = dialog_is_broken(d) ? 0 : net_conn_read(d->conn, into, size, 0, &why);
+
+    *bytes = str_n(into, n > 0 ? (size_t)n : 0);
+    return n > 0 ? 1 : try_again(d, step, n == 0, &why, err);
+}
+
+void dialog_flow_begin(struct dialog_flow *flow)
+{
+    *flow = (struct dialog_flow){ .begun = clock_mono() };
+}
+
+int64_t dialog_flow_deadline(const struct dialog *d, const struct dialog_flow *flow)
+{
+    int64_t earned = SECONDS(flow->bytes / 1024 + flow->items);
+    int64_t last = flow->begun + d->server.timeout_ms + earned, next = dialog_deadline(d);
+
+    return next < last ? next : last;
+}
+
+bool dialog_has_more(struct dialog *d)
+{
+    return d->conn && net_conn_pending(d->conn) > 0;
+}
+
+bool dialog_park(struct dialog *d)
+{
+    return d->conn == NULL || net_conn_park(d->conn);
+}
+
 /* Under TLS whatever is readable counts as "not quiet": an alert looks no different from an answer from
  * outside. */
 bool dialog_is_quiet(struct dialog *d)

@@ -48,9 +48,27 @@ int64_t dialog_deadline(const struct dialog *dialog); /* for a step that begins 
 /* One line without its line break, valid until the next. The end of the connection is an error. */
 int dialog_line(struct dialog *dialog, const char *step, size_t max, int64_t deadline, struct str *line,
                 struct err *err);
+/* The same without waiting: 1 line, 0 when it isn't there yet, -1. */
+int dialog_try_line(struct dialog *dialog, const char *step, size_t max, struct str *line, struct err *err);
 /* Up to `size` bytes as they are, for a literal; `bytes` are those in `into`, one at least. */
 int dialog_read(struct dialog *dialog, const char *step, char *into, size_t size, int64_t deadline,
                 struct str *bytes, struct err *err);
+int dialog_try_read(struct dialog *dialog, const char *step, char *into, size_t size, struct str *bytes,
+                    struct err *err); /* likewise: 1, 0, -1 */
+
+/* What flows may take longer than one time-out, but not drip for ever: each wait has the time-out, and all of them together
+ * have one more, and a second for each KiB that came and for each other thing of `items` that did. */
+struct dialog_flow {
+    int64_t begun;
+    uint64_t bytes, items;
+};
+void dialog_flow_begin(struct dialog_flow *flow);
+int64_t dialog_flow_deadline(const struct dialog *dialog, const struct dialog_flow *flow);
+
+/* Bytes came that nobody has taken yet. */
+bool dialog_has_more(struct dialog *dialog);
+/* Before a long wait: gives back what can be had again. True: nothing that came is still to be looked at. */
+bool dialog_park(struct dialog *dialog);
 /* Nothing was said since the last answer and the connection stands, as far as can be seen without asking. */
 bool dialog_is_quiet(struct dialog *dialog);
 /* An error of the connection was reported; it is of no more use. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mail/imap_name.h"
 #include "mail/imap_session.h"
 #include "mail/text.h"
 
@@ -29,6 +28,7 @@ void imap_free(struct imap_session *imap)
         return;
     dialog_free(imap->dialog);
     imap_parser_free(&imap->in);
+    free(imap->view.name);
     free(imap);
 }
 
@@ -63,12 +63,13 @@ void imap_begin(struct imap_session *imap, char tag[16])
 {
     snprintf(tag, 16, "a%u", ++imap->commands);
     imap->deadline = dialog_deadline(imap->dialog);
+    imap->flows = false;
 }
 
 int imap_send(struct imap_session *imap, const char *step, struct err *err, const char *fmt, ...)
 {
-    AUTO_BUF(line, 4096);
-    char tag[16], text[2048];
+    AUTO_BUF(line, IMAP_COMMAND_MAX + 128);
+    char tag[16], text[IMAP_COMMAND_MAX + 64];
     va_list args;
 
     imap_begin(imap, tag);
@@ -87,6 +88,11 @@ static int garbage(struct imap_session *imap, const char *step, struct str line,
 {
     char said[80], words[64];
 
+    if (imap->bodies)
+        return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.garbage", step, err,
+                           "%s sent something that isn't IMAP where %s was expected, as if a message were "
+                           "longer than announced.",
+                           dialog_hostname(imap->dialog), dialog_awaited(step, words));
     return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.garbage", step, err,
                        "%s sent \"%s\" where %s was expected; that isn't IMAP.%s",
                        dialog_hostname(imap->dialog), text_clean(line, said, sizeof(said)),
@@ -96,50 +102,151 @@ static int garbage(struct imap_session *imap, const char *step, struct str line,
                                                       : "");
 }
 
-/* Bytes of a literal that was announced. Whoever took it out of the response has it now. */
-static int read_literal(struct imap_session *imap, const char *step, enum imap_step *more, struct err *err)
+static int next_line(struct imap_session *imap, const char *step, bool wait, struct str *line,
+                     struct err *err)
 {
-    char chunk[CHUNK], shown[64];
+    int64_t deadline = imap->flows ? dialog_flow_deadline(imap->dialog, &imap->flow) : imap->deadline;
 
-    snprintf(shown, sizeof(shown), "[literal of %" PRIu64 " bytes]", imap_literal_left(&imap->in));
-    dialog_show(imap->dialog, MAIL_RECEIVED, str_c(shown));
-    while (*more == IMAP_MORE && imap_literal_left(&imap->in) > 0) {
-        uint64_t left = imap_literal_left(&imap->in);
-        struct str bytes;
+    if (!wait)
+        return dialog_try_line(imap->dialog, step, IMAP_LINE_MAX, line, err);
+    return dialog_line(imap->dialog, step, IMAP_LINE_MAX, deadline, line, err) < 0 ? -1 : 1;
+}
 
-        if (dialog_read(imap->dialog, step, chunk, left < CHUNK ? (size_t)left : CHUNK, imap->deadline,
-                        &bytes, err) < 0)
-            return -1;
-        *more = imap_parse(&imap->in, &bytes);
+static int next_bytes(struct imap_session *imap, const char *step, bool wait, char *into, size_t size,
+                      struct str *bytes, struct err *err)
+{
+    int64_t deadline = imap->flows ? dialog_flow_deadline(imap->dialog, &imap->flow) : imap->deadline;
+
+    if (!wait)
+        return dialog_try_read(imap->dialog, step, into, size, bytes, err);
+    return dialog_read(imap->dialog, step, into, size, deadline, bytes, err) < 0 ? -1 : 1;
+}
+
+/* Bytes of a literal that was announced. Whoever took it out of the response has it now. */
+static int read_literal(struct imap_session *imap, const char *step, bool wait, enum imap_step *more,
+                        struct err *err)
+{
+    uint64_t left = imap_literal_left(&imap->in);
+    char chunk[CHUNK];
+    struct str bytes;
+    int rc = next_bytes(imap, step, wait, chunk, left < CHUNK ? (size_t)left : CHUNK, &bytes, err);
+
+    if (rc <= 0)
+        return rc;
+    if (imap->in.streaming)
+        imap->flow.bytes += bytes.len;
+    *more = imap_parse(&imap->in, &bytes);
+    return 1;
+}
+
+/* Strings in quotes are left out, for one may be a message; dates aren't. */
+static void show_fetched(struct imap_session *imap, struct str line)
+{
+    AUTO_BUF(shown, IMAP_LINE_MAX + 64);
+    bool quoted = false, hidden = false;
+
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.p[i];
+
+        if (quoted && c == '\\' && i + 1 < line.len) {
+            if (!hidden)
+                buf_add(&shown, str_n(line.p + i, 2));
+            i++;
+            continue;
+        }
+        if (c == '"' && !quoted && (hidden = !str_ends_nocase(str_n(line.p, i), STR("INTERNALDATE "))))
+            buf_add_c(&shown, "\"" SESSION_MASK);
+        if (c == '"')
+            quoted = !quoted;
+        if (!quoted || !hidden)
+            buf_add_char(&shown, c);
     }
-    return 0;
+    dialog_show(imap->dialog, MAIL_RECEIVED, buf_str(&shown));
+}
+
+/* What may be a piece of a message that is longer than announced. */
+static bool is_doubtful(const struct imap_session *imap, enum imap_step more)
+{
+    char tag[16];
+
+    snprintf(tag, sizeof(tag), "a%u", imap->commands);
+    return imap->bodies &&
+           (more == IMAP_GARBAGE || (imap->in.type == IMAP_TAGGED && strcmp(imap->in.tag, tag) != 0));
+}
+
+static void show_line(struct imap_session *imap, struct str line, bool masked, enum imap_step more)
+{
+    char size[48];
+
+    if (!dialog_is_shown(imap->dialog))
+        return;
+    if (masked && imap->in.type == IMAP_CONTINUE)
+        line = STR("+ " SESSION_MASK);
+    if (is_doubtful(imap, more)) {
+        snprintf(size, sizeof(size), "[%zu bytes that don't belong here]", line.len);
+        line = str_c(size);
+    }
+    if (strcmp(imap->in.name, "FETCH") == 0)
+        show_fetched(imap, line);
+    else
+        dialog_show(imap->dialog, MAIL_RECEIVED, line);
+    if (more == IMAP_MORE && imap_literal_left(&imap->in) > 0) {
+        snprintf(size, sizeof(size), "[literal of %" PRIu64 " bytes]", imap_literal_left(&imap->in));
+        dialog_show(imap->dialog, MAIL_RECEIVED, str_c(size));
+    }
+}
+
+static int read_line(struct imap_session *imap, const char *step, bool masked, bool wait, enum imap_step *more,
+                     struct err *err)
+{
+    struct str line, rest, end = STR("\n");
+    int rc = next_line(imap, step, wait, &line, err);
+
+    if (rc <= 0)
+        return rc;
+    imap->partial = true;
+    rest = line;
+    *more = imap_parse(&imap->in, &rest);
+    if (*more == IMAP_MORE)
+        *more = imap_parse(&imap->in, &end);
+    show_line(imap, line, masked, *more);
+    return *more == IMAP_GARBAGE ? garbage(imap, step, line, err) : 1;
+}
+
+/* 1: the response is whole; 0: not yet, and there is no waiting; -1. */
+static int read_on(struct imap_session *imap, const char *step, bool masked, bool wait, struct err *err)
+{
+    enum imap_step more = IMAP_MORE;
+    int rc;
+
+    if (!imap->partial)
+        imap_parser_clear(&imap->in);
+    while (more == IMAP_MORE) {
+        if (imap_literal_left(&imap->in) > 0)
+            rc = read_literal(imap, step, wait, &more, err);
+        else
+            rc = read_line(imap, step, masked, wait, &more, err);
+        if (rc <= 0)
+            return rc;
+    }
+    imap->partial = false;
+    if (more == IMAP_DONE)
+        return 1;
+    dialog_break(imap->dialog);
+    if (more == IMAP_STOPPED) /* the sink has told why */
+        return -1;
+    return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
+                       "%s sent an answer larger than any that can be right.", dialog_hostname(imap->dialog));
 }
 
 int imap_read(struct imap_session *imap, const char *step, bool masked, struct err *err)
 {
-    enum imap_step more = IMAP_MORE;
-    struct str line = STR(""), rest, end;
+    return read_on(imap, step, masked, true, err) < 0 ? -1 : 0;
+}
 
-    imap_parser_clear(&imap->in);
-    while (more == IMAP_MORE) {
-        if (dialog_line(imap->dialog, step, IMAP_LINE_MAX, imap->deadline, &line, err) < 0)
-            return -1;
-        rest = line;
-        end = STR("\n");
-        more = imap_parse(&imap->in, &rest);
-        if (more == IMAP_MORE)
-            more = imap_parse(&imap->in, &end);
-        dialog_show(imap->dialog, MAIL_RECEIVED,
-                    masked && imap->in.type == IMAP_CONTINUE ? STR("+ " SESSION_MASK) : line);
-        if (more == IMAP_MORE && imap_literal_left(&imap->in) > 0 && read_literal(imap, step, &more, err) < 0)
-            return -1;
-    }
-    if (more == IMAP_DONE)
-        return 0;
-    if (more == IMAP_GARBAGE)
-        return garbage(imap, step, line, err);
-    return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
-                       "%s sent an answer larger than any that can be right.", dialog_hostname(imap->dialog));
+int imap_try_read(struct imap_session *imap, const char *step, struct err *err)
+{
+    return read_on(imap, step, false, false, err);
 }
 
 static const char *said(const struct imap_session *imap, char text[SESSION_SAID_MAX])
@@ -159,7 +266,7 @@ static int says_bye(struct imap_session *imap, const char *step, struct err *err
                        "%s ends the connection: %s", dialog_hostname(imap->dialog), said(imap, text));
 }
 
-static int unexpected(struct imap_session *imap, const char *step, struct err *err)
+int imap_unexpected(struct imap_session *imap, const char *step, struct err *err)
 {
     char words[64];
 
@@ -168,35 +275,47 @@ static int unexpected(struct imap_session *imap, const char *step, struct err *e
                        dialog_hostname(imap->dialog), dialog_awaited(step, words));
 }
 
+int imap_take_note(struct imap_session *imap, const char *step, unsigned *count, struct err *err)
+{
+    if (imap->in.status == IMAP_BYE)
+        return says_bye(imap, step, err);
+    if (imap_has_code(&imap->in, "ALERT"))
+        text_clean(imap_words(&imap->in), imap->alert, sizeof(imap->alert));
+    imap_view_note(imap);
+    if ((*count)++ < IMAP_UNTAGGED_MAX + (uint64_t)imap->view.exists)
+        return 0;
+    return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
+                       "%s sent an answer without end.", dialog_hostname(imap->dialog));
+}
+
 int imap_answer(struct imap_session *imap, const char *step, bool masked, imap_seen seen, void *ctx,
                 struct err *err)
 {
+    unsigned count = 0;
     char tag[16];
 
     snprintf(tag, sizeof(tag), "a%u", imap->commands);
-    for (int i = 0; i < IMAP_UNTAGGED_MAX; i++) {
+    for (;;) {
         if (imap_read(imap, step, masked, err) < 0)
             return -1;
         if (imap->in.type == IMAP_CONTINUE)
             return 1;
         if (imap->in.type == IMAP_TAGGED)
-            return strcmp(imap->in.tag, tag) == 0 ? 0 : unexpected(imap, step, err);
-        if (imap->in.status == IMAP_BYE)
-            return says_bye(imap, step, err);
-        if (imap_has_code(&imap->in, "ALERT"))
-            text_clean(imap_words(&imap->in), imap->alert, sizeof(imap->alert));
-        if (seen)
-            seen(imap, ctx);
+            return strcmp(imap->in.tag, tag) == 0 ? 0 : imap_unexpected(imap, step, err);
+        if (imap_take_note(imap, step, &count, err) < 0)
+            return -1;
+        if (seen && seen(imap, ctx, err) < 0) {
+            dialog_break(imap->dialog);
+            return -1;
+        }
     }
-    return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
-                       "%s sent an answer without end.", dialog_hostname(imap->dialog));
 }
 
 int imap_finish(struct imap_session *imap, const char *step, imap_seen seen, void *ctx, struct err *err)
 {
     int rc = imap_answer(imap, step, false, seen, ctx, err);
 
-    return rc > 0 ? unexpected(imap, step, err) : rc;
+    return rc > 0 ? imap_unexpected(imap, step, err) : rc;
 }
 
 int imap_refused(struct imap_session *imap, enum err_code code, const char *id, const char *step,
@@ -210,6 +329,13 @@ int imap_refused(struct imap_session *imap, enum err_code code, const char *id, 
         return err_id(err, code, id, at, "%s %s: %s (It also said: %s)", dialog_hostname(imap->dialog), words,
                       text, imap->alert);
     return err_id(err, code, id, at, "%s %s: %s", dialog_hostname(imap->dialog), words, text);
+}
+
+int imap_check(struct imap_session *imap, const char *step, const char *words, struct err *err)
+{
+    if (imap->in.status == IMAP_OK)
+        return 0;
+    return imap_refused(imap, ERR_TEMPORARY, "protocol.refused", step, words, err);
 }
 
 bool imap_is_temporary(const struct imap_parser *response)
@@ -241,12 +367,13 @@ static int do_greeting(void *session, char detail[SESSION_SAID_MAX], struct err 
     struct imap_parser *in = &imap->in;
 
     imap->deadline = dialog_deadline(imap->dialog);
+    imap->flows = false;
     if (imap_read(imap, "greeting", false, err) < 0)
         return -1;
     if (in->type == IMAP_UNTAGGED && in->status == IMAP_BYE)
         return says_bye(imap, "greeting", err);
     if (in->type != IMAP_UNTAGGED || (in->status != IMAP_OK && in->status != IMAP_PREAUTH))
-        return unexpected(imap, "greeting", err);
+        return imap_unexpected(imap, "greeting", err);
     imap->preauth = in->status == IMAP_PREAUTH;
     if (imap->preauth && dialog_server(imap->dialog)->security == SECURITY_STARTTLS)
         return refuse_preauth(imap, err);
@@ -255,10 +382,12 @@ static int do_greeting(void *session, char detail[SESSION_SAID_MAX], struct err 
     return 0;
 }
 
-static void see_capability(struct imap_session *imap, void *ctx)
+static int see_capability(struct imap_session *imap, void *ctx, struct err *err)
 {
+    (void)err;
     if (strcmp(imap->in.name, "CAPABILITY") == 0)
         *(bool *)ctx = imap_caps_read(&imap->caps, &imap->in);
+    return 0;
 }
 
 int imap_ask_capabilities(struct imap_session *imap, struct err *err)
@@ -334,7 +463,8 @@ int imap_open(struct imap_session *imap, const struct mail_auth *auth, struct er
     static const struct session_steps steps = { do_greeting, do_capabilities, do_starttls };
     struct opening opening = { imap, auth };
 
-    imap->closing = imap->preauth = imap->caps_known = false;
+    imap->closing = imap->preauth = imap->caps_known = imap->partial = imap->idling = false;
+    imap->view.open = false;
     imap->mechanism = NULL;
     imap->commands = 0;
     imap->alert[0] = '\0';
@@ -355,93 +485,4 @@ void imap_logout(struct imap_session *imap)
             ;
     }
     imap->closing = true;
-}
-
-/* ---- a mailbox -------------------------------------------------------------------------------------- */
-
-struct selecting {
-    struct imap_session *imap;
-    const char *name;
-    bool read_only;
-    struct imap_mailbox *mailbox;
-};
-
-static uint64_t code_number(const struct imap_parser *in, uint64_t max)
-{
-    int64_t number;
-
-    return str_to_int(imap_code_value(in), &number) && number > 0 && (uint64_t)number <= max
-               ? (uint64_t)number
-               : 0;
-}
-
-/* RFC 9051 6.3.2: any of these, in any order, and others. */
-static void see_mailbox(struct imap_session *imap, void *ctx)
-{
-    struct imap_mailbox *mailbox = ctx;
-    const struct imap_parser *in = &imap->in;
-
-    if (in->has_number && strcmp(in->name, "EXISTS") == 0)
-        mailbox->exists = in->number;
-    else if (imap_has_code(in, "UIDVALIDITY"))
-        mailbox->uid_validity = (uint32_t)code_number(in, UINT32_MAX);
-    else if (imap_has_code(in, "UIDNEXT"))
-        mailbox->uid_next = (uint32_t)code_number(in, UINT32_MAX);
-    else if (imap_has_code(in, "HIGHESTMODSEQ"))
-        mailbox->mod_seq = code_number(in, INT64_MAX);
-    else if (imap_has_code(in, "PERMANENTFLAGS")) {
-        char flags[512];
-
-        text_clean(imap_code_value(in), flags, sizeof(flags));
-        mailbox->can_mark = strcasestr(flags, "\\Seen") != NULL;
-    }
-}
-
-static int write_name(const struct selecting *selecting, struct buf *into, struct err *err)
-{
-    const struct imap_caps *caps = &selecting->imap->caps;
-    struct str name = str_c(selecting->name);
-    AUTO_BUF(encoded, 2048);
-    int rc;
-
-    /* IMAP4rev2 alone has names in UTF-8 (RFC 9051 A.1); a server of both takes them so only when told. */
-    if (caps->rev1)
-        rc = imap_utf7(name, &encoded) < 0 ? -1 : imap_quote(buf_str(&encoded), false, into);
-    else
-        rc = !str_is_utf8(name) || str_has_control(name) ? -1 : imap_quote(name, true, into);
-    return rc == 0 ? 0
-                   : err_id(err, ERR_REFUSED, "config.mailbox", "mailbox",
-                            "The name of the mailbox can't be sent to %s.",
-                            dialog_hostname(selecting->imap->dialog));
-}
-
-static int do_select(void *session, char detail[SESSION_SAID_MAX], struct err *err)
-{
-    struct selecting *selecting = session;
-    struct imap_session *imap = selecting->imap;
-    AUTO_BUF(name, 2048);
-
-    *selecting->mailbox = (struct imap_mailbox){ .can_mark = true };
-    if (write_name(selecting, &name, err) < 0 ||
-        imap_send(imap, "select", err, "%s %s", selecting->read_only ? "EXAMINE" : "SELECT", name.p) < 0 ||
-        imap_finish(imap, "select", see_mailbox, selecting->mailbox, err) < 0)
-        return -1;
-    if (imap->in.status != IMAP_OK)
-        return imap_is_temporary(&imap->in) ? imap_refused(imap, ERR_TEMPORARY, "protocol.refused", "select",
-                                                           "can't open the mailbox now", err)
-                                            : imap_refused(imap, ERR_REFUSED, "config.mailbox", "select",
-                                                           "doesn't open the mailbox", err);
-    selecting->mailbox->read_only = selecting->read_only || imap_has_code(&imap->in, "READ-ONLY");
-    snprintf(detail, SESSION_SAID_MAX, "%u message%s", selecting->mailbox->exists,
-             selecting->mailbox->exists == 1 ? "" : "s");
-    return 0;
-}
-
-int imap_select(struct imap_session *imap, const char *name, bool read_only, struct imap_mailbox *mailbox,
-                struct err *err)
-{
-    struct imap_mailbox own;
-    struct selecting selecting = { imap, name, read_only, mailbox ? mailbox : &own };
-
-    return session_step(imap->dialog, "mailbox", do_select, &selecting, false, err);
 }

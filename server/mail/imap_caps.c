@@ -28,11 +28,14 @@ void imap_caps_add(struct imap_caps *caps, struct str word)
         { "ENABLE", &caps->enable },
         { "ESEARCH", &caps->esearch },
         { "ID", &caps->id },
+        { "SPECIAL-USE", &caps->special_use },
     };
 
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         if (str_eq_nocase(word, str_c(flags[i].word)))
             *flags[i].flag = true;
+    if (caps->rev2) /* RFC 9051 E: part of it */
+        caps->idle = caps->uidplus = caps->move = caps->enable = caps->esearch = true;
     if (str_starts_nocase(word, STR("AUTH=")))
         text_append(caps->auth, sizeof(caps->auth), str_from(word, 5));
     text_append(caps->all, sizeof(caps->all), word);

@@ -21,6 +21,7 @@ struct imap_caps {
     bool move;           /* RFC 6851 */
     bool condstore;      /* RFC 7162; QRESYNC implies it */
     bool enable;         /* RFC 5161 */
+    bool special_use;    /* RFC 6154 */
     bool esearch;        /* RFC 4731 */
     bool id;             /* RFC 2971 */
     char auth[256];      /* SASL mechanisms, separated by spaces */

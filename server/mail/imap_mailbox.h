@@ -24,7 +24,7 @@ uint32_t imap_exists(const struct imap_session *imap); /* messages in the mailbo
 
 /* Messages of the mailbox with a UID of `from` or more, ascending, at most the `max` lowest of them. "n:*" gives the last
  * message even where its UID is lower (RFC 9051 9, seq-range): it is left out. The caller frees `*uids`. `*more`: there are
- * others. */
+ * others. Of a large mailbox only as much is looked at as is needed. */
 int imap_search(struct imap_session *imap, uint32_t from, size_t max, uint32_t **uids, size_t *count, bool *more,
                 struct err *err);
 
@@ -37,16 +37,17 @@ struct imap_item {
     bool seen, deleted;
     const char *message_id;
 };
-typedef int imap_visit(void *ctx, const struct imap_item *item); /* -1: stop; imap_list() then answers -1, the session stays */
+typedef int imap_visit(void *ctx, const struct imap_item *item); /* -1: stop; imap_list() then answers -1 without err, the session stays */
 int imap_list(struct imap_session *imap, const uint32_t *uids, size_t count, bool message_ids, imap_visit *visit, void *ctx,
               struct err *err);
 
 /* Whole messages, each as it comes: begin() once its size is announced, data() piece by piece, end() when the response is
- * whole and its UID known (it may stand behind the body). begin() may say 1: this one is not wanted, it is read away (or the
- * connection broken, where that would take longer than it is worth: then -1 protocol.refused … as imap_is_broken() tells).
+ * whole and its UID known (it may stand behind the body). begin() may say 1: this one is not wanted; it is read away up to
+ * 1 MiB, and beyond that the connection broken: ERR_TOO_LARGE limit.messageSize.
  * A callback that answers -1 ends it with the err that it filled; the connection is then broken, for the rest is on its way.
  * A server that sends what nobody asked for, or one message twice, is protocol.unexpected. BODY.PEEK throughout: nothing
- * becomes \Seen by looking. `headers_only`: BODY.PEEK[HEADER]. */
+ * becomes \Seen by looking. `headers_only`: BODY.PEEK[HEADER]. What the server has no more, or answers with NIL, is left out.
+ * A NO at the end is protocol.refused, whatever came before it. */
 struct imap_sink_message {
     void *ctx;
     int (*begin)(void *ctx, uint64_t size, struct err *err);

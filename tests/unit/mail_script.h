@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/mail_script.h - a scripted server on loopback, and an eye on what a session tells of itself.
  *
- * A script is lines: "S:text" is sent with CRLF ("|" within it is another), "R:text" as it is, "C:text" must
- * be the next line received (a "*" at its end stands for any rest), "HANG" waits for the end of the
+ * A script is lines: "S:text" is sent with CRLF ("|" within it is another), "R:text" as it is, "nnX:text" as "S:", nn
+ * times, "C:text" must be the next line received (a "*" at its end stands for any rest), "HANG" waits for the end of the
  * connection, "DROP" closes at once. */
 #ifndef POSTERN_MAIL_SCRIPT_H
 #define POSTERN_MAIL_SCRIPT_H
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,9 +28,18 @@ struct script {
     pthread_t thread;
     char wrong[512]; /* the first line that wasn't what the script expects */
     struct buf seen; /* every line received */
+    bool bytewise;   /* a write for each byte */
 };
 
-static void script_send(int fd, const char *text)
+static bool script_write(const struct script *script, int fd, const char *bytes, size_t len)
+{
+    for (size_t n = script->bytewise ? 1 : len; len > 0; bytes += n, len -= n)
+        if (send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
+            return false;
+    return true;
+}
+
+static bool script_send(const struct script *script, int fd, const char *text)
 {
     AUTO_BUF(out, 1 << 20);
     struct str rest = str_c(text), line;
@@ -38,8 +48,7 @@ static void script_send(int fd, const char *text)
         buf_add(&out, line);
         buf_add_c(&out, "\r\n");
     }
-    if (write(fd, out.p, out.len) < 0)
-        return;
+    return script_write(script, fd, out.p, out.len);
 }
 
 static bool script_expect(struct script *script, FILE *in, const char *wanted)
@@ -60,11 +69,16 @@ static bool script_expect(struct script *script, FILE *in, const char *wanted)
 static bool script_step(struct script *script, int fd, FILE *in, const char *step)
 {
     char line[65536];
+    char *many;
+    long times = strtol(step, &many, 10);
 
     if (strncmp(step, "S:", 2) == 0)
-        script_send(fd, step + 2);
+        script_send(script, fd, step + 2);
     else if (strncmp(step, "R:", 2) == 0)
-        return write(fd, step + 2, strlen(step + 2)) >= 0;
+        return script_write(script, fd, step + 2, strlen(step + 2));
+    else if (strncmp(many, "X:", 2) == 0)
+        while (times-- > 0 && script_send(script, fd, many + 2))
+            ;
     else if (strncmp(step, "C:", 2) == 0)
         return script_expect(script, in, step + 2);
     else if (strcmp(step, "HANG") == 0) {
@@ -83,6 +97,7 @@ static void *script_play(void *ctx)
     struct str rest = str_c(script->text), step;
     bool going = true;
 
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     while (going && str_split(&rest, '\n', &step)) {
         AUTO_FREE char *copy = str_dup(step);
 
@@ -93,12 +108,12 @@ static void *script_play(void *ctx)
     return NULL;
 }
 
-static void script_start(struct script *script, const char *text)
+static void script_begin(struct script *script, const char *text, bool bytewise)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(at);
 
-    *script = (struct script){ .text = text };
+    *script = (struct script){ .text = text, .bytewise = bytewise };
     buf_init(&script->seen, 1 << 20);
     buf_add_c(&script->seen, "");
     script->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -107,6 +122,11 @@ static void script_start(struct script *script, const char *text)
     getsockname(script->listener, (struct sockaddr *)&at, &len);
     script->port = ntohs(at.sin_port);
     pthread_create(&script->thread, NULL, script_play, script);
+}
+
+__attribute__((unused)) static void script_start(struct script *script, const char *text)
+{
+    script_begin(script, text, false);
 }
 
 static void script_stop(struct script *script)
@@ -166,14 +186,14 @@ static struct mail_server script_server(const struct script *script, unsigned ho
                                  .allow_cleartext_auth = how & ALLOWED };
 }
 
-static struct mail_auth script_auth(unsigned how, const char *mechanism)
+__attribute__((unused)) static struct mail_auth script_auth(unsigned how, const char *mechanism)
 {
     return (struct mail_auth){ how & AUTH ? MAIL_AUTH_BASIC : MAIL_AUTH_NONE, "plant",
                                how & UTF8_PASSWORD ? "P\xc3\xa4ss \"w\\" : "Pass \"w\\", mechanism };
 }
 
 /* Neither in words nor in base64. */
-static bool tells_no_password(const char *text)
+__attribute__((unused)) static bool tells_no_password(const char *text)
 {
     return strstr(text, "Pass") == NULL && strstr(text, "ss \"w") == NULL &&
            strstr(text, "AFBhc3M") == NULL && strstr(text, "UGFzcyAi") == NULL &&
