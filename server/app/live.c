@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-<<<<<<< HEAD
 #include "app/receiver.h"
-=======
 #include "app/events.h"
->>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
 #include "app/sender.h"
 #include "app/station.h"
 #include "base/clock.h"

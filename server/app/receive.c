@@ -10,6 +10,7 @@
 #include "app/sender_result.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "mail/imap_mailbox.h"
 
 #define SUSPECT_TIMES 3         /* after so many failures in a row the others go on without it */
 #define MISSING_FOR DAYS(7)     /* a server that forgets a message for so long will not remember it */

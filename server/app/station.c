@@ -11,11 +11,8 @@
 #include "app/events.h"
 #include "app/hosts.h"
 #include "app/live.h"
-<<<<<<< HEAD
 #include "app/receiver.h"
-=======
 #include "app/outbox.h"
->>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
 #include "app/rekey.h"
 #include "app/sender.h"
 #include "app/users.h"
@@ -447,11 +444,8 @@ void station_stop(struct station *station, int64_t grace_ms)
         return;
     receiver_stop_all(station);
     sender_stop_all(station, grace_ms);
-<<<<<<< HEAD
     receiver_stop_wait(station, SECONDS(5));
-=======
     events_stop(station->events);
->>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
     station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0;
     lives_flush(station);
 }
@@ -466,11 +460,7 @@ void station_free(struct station *station)
     receivers_free(station->receivers);
     jobs_free(station->hashing);
     jobs_free(station->jobs);
-<<<<<<< HEAD
-    receivers_free(station->receivers);
-=======
     events_free(station->events);
->>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
     hosts_free(station->hosts);
     lives_free(station->lives);
     registry_free(station->accounts);

@@ -35,11 +35,8 @@ struct station {
     struct registry *allowed_hosts;     /* by host:port */
     struct registry *key_pairs;         /* User Key Store, by name */
     struct lives *lives;                /* what changes by itself: status and counters of accounts */
-<<<<<<< HEAD
     struct receivers *receivers;        /* mailboxes; NULL before station_start */
-=======
     struct events *events;              /* what happened, for those who listen */
->>>>>>> 9b8d5b0 (events: kept in the store, told live over Server-Sent Events, read in pages)
     struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
     int64_t started_at;
     atomic_bool stopping;
