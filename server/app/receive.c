@@ -78,7 +78,7 @@ int receive_idle(struct receive *receive, struct err *err)
     struct imap_session *imap = receive->connect->imap;
     bool news = false;
 
-    if (imap_idle_start(imap, err) < 0)
+    if (!receive->idling && imap_idle_start(imap, err) < 0)
         return -1;
     receive->idling = true;
     for (int i = 0; i < IDLE_TRIES; i++) {
