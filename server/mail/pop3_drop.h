@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "mail/pop3.h"
 
-#define POP3_UID_MAX 70        /* characters 0x21 to 0x7e, RFC 1939 7 */
+#define POP3_UID_MAX 70           /* characters 0x21 to 0x7e, RFC 1939 7 */
 #define POP3_MESSAGES_MAX 1000000 /* in one maildrop; more is protocol.lineTooLong */
 
 bool pop3_is_broken(const struct pop3_session *pop3);
@@ -23,8 +23,10 @@ struct pop3_item {
     uint64_t size;             /* as the server says */
     char uid[POP3_UID_MAX + 1]; /* "": the server has no UIDL */
 };
-/* LIST and UIDL joined (in one flight where PIPELINING is offered), ascending by number; the caller frees. Two messages of one UID,
- * a UID too long or with other characters, a number that LIST doesn't have: protocol.unexpected. */
+/* LIST and UIDL joined (in one flight where PIPELINING is offered), ascending by number; the caller frees. Two messages of one
+ * UID are copies of one when they have one size (RFC 1939 7 allows that): the first stays, the others are left out. Of different
+ * sizes, or with a UID too long or with other characters, or none while others have one, or a number that LIST doesn't have:
+ * protocol.unexpected. */
 int pop3_list(struct pop3_session *pop3, struct pop3_item **items, size_t *count, struct err *err);
 
 /* The message, dots unstuffed, CRLF kept, piece by piece to data(), which may answer -1 with err: the connection is then
