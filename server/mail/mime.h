@@ -127,5 +127,7 @@ MEM_FREEP(mime_info)
  * belongs to the caller: mime_part_clear(). ERR_NOT_FOUND. */
 int mime_attachment_read(struct str raw, size_t n, struct buf *into, struct mime_part *part, struct err *err);
 void mime_part_clear(struct mime_part *part);
+/* Appends what may be looked for in it, as UTF-8 and as far as it fits: its texts, HTML without tags, names of files. */
+void mime_words(struct str raw, struct buf *into);
 
 #endif
