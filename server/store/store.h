@@ -29,6 +29,7 @@ struct store_options {
     int readers;                /* read connections kept, 0: default */
     /* On the writer thread, after the commit of a transaction in which events were added; must be quick. NULL: nobody wants to know. */
     void (*events_added)(void *ctx);
+    void (*messages_added)(void *ctx);  /* on the writer thread after a commit with new messages; must be quick; may be NULL */
     void *ctx;
 };
 
@@ -89,6 +90,9 @@ int store_message_add(struct store_tx *tx, struct message *message, struct str r
                       struct message **first, struct err *err);
 int store_message_find(struct store_tx *tx, const char *id, struct message **ret, struct err *err);     /* with recipients */
 int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct err *err);
+/* The same piece by piece, of any size; 1 from `take`: enough. -1 from it is the answer. */
+typedef int store_take_piece(void *ctx, struct str piece, struct err *err);
+int store_message_pieces(struct store_tx *tx, int64_t seq, store_take_piece *take, void *ctx, struct err *err);
 
 /* The sent message of that Message-ID (with brackets), the newest if there are several: 1 and `id`, or 0. */
 int store_message_sent(struct store_tx *tx, const char *message_id, char id[MESSAGE_ID_LEN + 1], struct err *err);
@@ -101,13 +105,15 @@ int store_message_related(struct store_tx *tx, const char *id, int limit, store_
 struct store_message_filter {
     const char *account;        /* NULL: any */
     int direction, state;       /* -1: any */
-    const char *text;           /* part of subject, from or to; NULL: any */
+    const char *text;           /* words, each the beginning of one, and "phrases": all of them in the message; NULL: any */
     const char *const *accounts;        /* a token's accounts, NULL-terminated; NULL: all */
     int64_t before;             /* seq of the last item of the page before; 0: from the newest */
     int limit;
+    int acknowledged;           /* received ones: 1 or 0; -1: any, and sent ones */
+    int64_t since, until;       /* when it was received or accepted, ms; 0: any */
 };
-/* Newest first; without recipients. `message` stays the caller's of the visit. The cost does not grow with the table: a search by
- * `text` looks at a bounded number of rows and says in `*resume` where to go on (0: the end was reached). */
+/* Newest first; without recipients. `message` stays the caller's of the visit. The cost does not grow with the table: a search
+ * looks at a bounded number of rows and says in `*resume` where to go on (0: the end was reached). */
 int store_message_list(struct store_tx *tx, const struct store_message_filter *filter, store_message_visit *visit, void *ctx,
                        int64_t *resume, struct err *err);
 
@@ -136,6 +142,15 @@ int store_message_move(struct store_tx *tx, const char *account, enum message_st
 /* Removes up to `max` messages that were finished (or acknowledged) before `before`; answers how many. */
 int store_message_purge(struct store_tx *tx, const char *account, int64_t before, int max, int64_t *removed, struct err *err);
 int store_message_rename_account(struct store_tx *tx, const char *from, const char *to, struct err *err);
+
+/* ---- words of messages ------------------------------------------------------------------------------------------ */
+/* Written behind the messages in order of seq, so that a search finds them; what isn't there yet is found by subject, from and to. */
+
+/* Messages that have yet to be taken in, in order. 1 from `visit`: enough. */
+int store_search_next(struct store_tx *tx, int max, store_message_visit *visit, void *ctx, struct err *err);
+struct store_search_words { int64_t seq; const char *subject, *from, *to, *body; };
+/* Takes it in, and notes that everything up to it was; in order of seq. A message that has gone meanwhile is passed over. */
+int store_search_add(struct store_tx *tx, const struct store_search_words *words, struct err *err);
 
 /* ---- mailboxes: what is known of the servers' side, so that each message is received once ------------------------ */
 

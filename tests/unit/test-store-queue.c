@@ -462,24 +462,24 @@ static void test_list(void)
 {
     static const char *const only_beta[] = { "beta", NULL }, *const none[] = { NULL };
     static const struct { struct store_message_filter filter; int count; const char *name; } cases[] = {
-        { { NULL, -1, -1, NULL, NULL, 0, 7 }, 60, "all" },
-        { { "alpha", -1, -1, NULL, NULL, 0, 7 }, 30, "of an account" },
-        { { "nobody", -1, -1, NULL, NULL, 0, 7 }, 0, "of no account" },
-        { { NULL, MESSAGE_INCOMING, -1, NULL, NULL, 0, 7 }, 20, "incoming" },
-        { { NULL, MESSAGE_OUTGOING, -1, NULL, NULL, 0, 7 }, 40, "outgoing" },
-        { { NULL, -1, MESSAGE_SENT, NULL, NULL, 0, 7 }, 20, "sent" },
-        { { "alpha", -1, MESSAGE_SENT, NULL, NULL, 0, 10 }, 10, "of an account and sent, one exact page" },
-        { { "alpha", MESSAGE_OUTGOING, -1, NULL, NULL, 0, 7 }, 20, "of an account, outgoing" },
-        { { NULL, MESSAGE_INCOMING, MESSAGE_SENT, NULL, NULL, 0, 7 }, 0, "incoming and sent" },
-        { { NULL, -1, -1, "KILN", NULL, 0, 7 }, 60, "a text, whatever its case" },
-        { { NULL, -1, -1, "nowhere", NULL, 0, 7 }, 0, "a text that is not there" },
-        { { NULL, -1, -1, NULL, only_beta, 0, 7 }, 30, "of a token's accounts" },
-        { { "alpha", -1, -1, NULL, only_beta, 0, 7 }, 0, "of an account that the token may not see" },
-        { { NULL, -1, -1, NULL, none, 0, 7 }, 0, "of a token without accounts" },
-        { { NULL, -1, -1, NULL, NULL, 0, 60 }, 60, "all on one page" },
+        { { NULL, -1, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 60, "all" },
+        { { "alpha", -1, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 30, "of an account" },
+        { { "nobody", -1, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 0, "of no account" },
+        { { NULL, MESSAGE_INCOMING, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 20, "incoming" },
+        { { NULL, MESSAGE_OUTGOING, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 40, "outgoing" },
+        { { NULL, -1, MESSAGE_SENT, NULL, NULL, 0, 7, -1, 0, 0 }, 20, "sent" },
+        { { "alpha", -1, MESSAGE_SENT, NULL, NULL, 0, 10, -1, 0, 0 }, 10, "of an account and sent, one exact page" },
+        { { "alpha", MESSAGE_OUTGOING, -1, NULL, NULL, 0, 7, -1, 0, 0 }, 20, "of an account, outgoing" },
+        { { NULL, MESSAGE_INCOMING, MESSAGE_SENT, NULL, NULL, 0, 7, -1, 0, 0 }, 0, "incoming and sent" },
+        { { NULL, -1, -1, "KILN", NULL, 0, 7, -1, 0, 0 }, 60, "a text, whatever its case" },
+        { { NULL, -1, -1, "nowhere", NULL, 0, 7, -1, 0, 0 }, 0, "a text that is not there" },
+        { { NULL, -1, -1, NULL, only_beta, 0, 7, -1, 0, 0 }, 30, "of a token's accounts" },
+        { { "alpha", -1, -1, NULL, only_beta, 0, 7, -1, 0, 0 }, 0, "of an account that the token may not see" },
+        { { NULL, -1, -1, NULL, none, 0, 7, -1, 0, 0 }, 0, "of a token without accounts" },
+        { { NULL, -1, -1, NULL, NULL, 0, 60, -1, 0, 0 }, 60, "all on one page" },
     };
     struct store *store = state_must_open();
-    struct page page = { .filter = { .direction = -1, .state = -1, .limit = 10 } };
+    struct page page = { .filter = { .direction = -1, .state = -1, .acknowledged = -1, .limit = 10 } };
 
     for (int i = 0; i < 60; i++) {
         struct message *message = state_message(i % 2 ? "alpha" : "beta", 1);
@@ -588,6 +588,9 @@ static bool is_flat(sqlite3 *db, const char *sql)
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(stmt, 3);
 
+        /* FTS5's own way to its index, and its settings. */
+        if (strstr(detail, "VIRTUAL TABLE INDEX") || strstr(detail, "message_search_config"))
+            continue;
         if (strncmp(detail, "SCAN message", 12) == 0 || strncmp(detail, "SCAN recipient", 14) == 0 || strncmp(detail, "SCAN m", 6) == 0) {
             printf("# %s: %s\n", detail, sql);
             flat = strstr(sql, "WHERE seq <") != NULL;  /* from the newest down, cut to a page */

@@ -23,6 +23,7 @@ struct store_tx {
     int64_t bytes;              /* of messages, in this transaction */
     uint64_t number;            /* of this transaction */
     bool events;                /* some were added in it */
+    bool messages;              /* some were added in it */
     struct store_tx *next;      /* in the pool of readers */
 };
 
@@ -52,6 +53,7 @@ struct store {
     bool closing;
     struct store_stats stats;
     void (*events_added)(void *ctx);
+    void (*messages_added)(void *ctx);
     void *ctx;
     pthread_mutex_t readers_lock;
     struct store_tx *readers;   /* idle ones */

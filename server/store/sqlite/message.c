@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/sqlite/search.h"
+
+#define PIECE_BYTES (256 * 1024)
 
 /* ---- rows ---- */
 
@@ -255,6 +258,7 @@ int store_message_add(struct store_tx *tx, struct message *message, struct str r
         count_one(tx, message->account, &counted, 1, err) < 0)
         return -1;
     tx->bytes += (int64_t)raw.len;
+    tx->messages = true;
     return once ? insert_key(tx, message, once, err) : 0;
 }
 
@@ -300,6 +304,37 @@ int store_message_raw(struct store_tx *tx, int64_t seq, struct buf *into, struct
     rc = buf_add(into, column_bytes(row, 0));
     sqlite3_reset(row);
     return rc < 0 ? err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL, "The message is too large to be read.") : 0;
+}
+
+static int read_pieces(struct store_tx *tx, sqlite3_blob *blob, store_take_piece *take, void *ctx, struct err *err)
+{
+    AUTO_FREE char *piece = mem_alloc(PIECE_BYTES);
+    int size = sqlite3_blob_bytes(blob), rc = 0;
+
+    for (int at = 0; at < size && rc == 0;) {
+        int len = size - at < PIECE_BYTES ? size - at : PIECE_BYTES;
+
+        if (sqlite3_blob_read(blob, piece, len, at) != SQLITE_OK)
+            return db_fail(tx->db, "Reading a message", err);
+        rc = take(ctx, str_n(piece, (size_t)len), err);
+        at += len;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int store_message_pieces(struct store_tx *tx, int64_t seq, store_take_piece *take, void *ctx, struct err *err)
+{
+    sqlite3_blob *blob = NULL;
+    int rc = sqlite3_blob_open(tx->db->handle, "main", "message_body", "raw", seq, 0, &blob);
+
+    if (rc == SQLITE_OK)
+        rc = read_pieces(tx, blob, take, ctx, err);
+    else if (rc == SQLITE_ERROR)        /* no such row */
+        rc = err_id(err, ERR_NOT_FOUND, "notFound", NULL, "The message has no content any more.");
+    else
+        rc = db_fail(tx->db, "Reading a message", err);
+    sqlite3_blob_close(blob);
+    return rc;
 }
 
 /* ---- changing ---- */
@@ -401,6 +436,8 @@ int store_message_remove(struct store_tx *tx, int64_t seq, struct err *err)
         return -1;
     bind_int(s, 1, seq);
     rc = db_run(tx->db, s, "Removing a message", err);
+    if (rc == 0)
+        rc = search_remove(tx, seq, err);
     if (rc == 0)
         rc = count_one(tx, present.account, &present.counted, -1, err);
     free(present.account);

@@ -156,6 +156,7 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     store->path = mem_printf("%s/postern.db", options->state_dir);
     store->key = options->key;
     store->events_added = options->events_added;
+    store->messages_added = options->messages_added;
     store->ctx = options->ctx;
     store->lock_fd = -1;
     store->last = &store->first;

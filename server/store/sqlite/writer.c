@@ -74,6 +74,14 @@ static void spoil_failed_commit(struct store *store)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+static void tell_what_came(struct store *store)
+{
+    if (store->writer.events && store->events_added)
+        store->events_added(store->ctx);
+    if (store->writer.messages && store->messages_added)
+        store->messages_added(store->ctx);
+}
+
 /* Runs jobs from `first` on until the transaction is large, and answers the first that it did not run. */
 static struct job *run_batch(struct store *store, struct job *first)
 {
@@ -87,6 +95,7 @@ static struct job *run_batch(struct store *store, struct job *first)
     }
     store->writer.bytes = 0;
     store->writer.events = false;
+    store->writer.messages = false;
     store->writer.number++;
     while (job && store->writer.bytes < BATCH_BYTES) {
         struct job *ran = job;
@@ -115,8 +124,8 @@ static struct job *run_batch(struct store *store, struct job *first)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
         fail_all(first, job, &err);
         spoil_failed_commit(store);
-    } else if (store->writer.events && store->events_added) {
-        store->events_added(store->ctx);
+    } else {
+        tell_what_came(store);
     }
     return job;
 }
