@@ -14,6 +14,7 @@
 #include "app/receiver.h"
 #include "app/outbox.h"
 #include "app/rekey.h"
+#include "app/search.h"
 #include "app/sender.h"
 #include "app/users.h"
 #include "app/verify.h"
@@ -35,6 +36,7 @@
 #define PURGE_EVERY SECONDS(3600)
 #define PURGE_BATCH 1000
 #define EVENT_DAYS 30
+#define PARSING_THREADS 2
 
 /* ---- opening ---- */
 
@@ -139,6 +141,7 @@ static struct station *station_new(const struct station_options *options)
     station->key_pairs = registry_new();
     station->lives = lives_new(station);
     station->events = events_new(station);
+    station->search = search_new(station);
     station->started_at = clock_now();
     name_host(station);
     return station;
@@ -149,10 +152,15 @@ static void on_events(void *ctx)
     events_told(((struct station *)ctx)->events);
 }
 
+static void on_messages(void *ctx)
+{
+    search_notice(((struct station *)ctx)->search);
+}
+
 static int open_store(struct station *station, const struct station_options *options, struct err *err)
 {
     const struct store_options store = { .state_dir = station->state_dir, .key = station->key, .exclusive = options->exclusive,
-                                         .events_added = on_events, .ctx = station };
+                                         .events_added = on_events, .messages_added = on_messages, .ctx = station };
 
     if (store_open(&station->store, &store, err) < 0)
         return -1;
@@ -423,6 +431,7 @@ int station_start(struct station *station, struct err *err)
 {
     station->jobs = jobs_open(WORKERS_MAX);
     station->hashing = jobs_open(USERS_HASHING_THREADS);
+    station->parsing = jobs_open(PARSING_THREADS);
     station->accounts_changed = on_change;
     station->receivers = receivers_new(station, err);
     if (station->receivers == NULL)
@@ -434,6 +443,7 @@ int station_start(struct station *station, struct err *err)
     jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(1), on_midnight, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(60), on_purge, station);
+    search_notice(station->search);
     return 0;
 }
 
@@ -446,7 +456,8 @@ void station_stop(struct station *station, int64_t grace_ms)
     sender_stop_all(station, grace_ms);
     receiver_stop_wait(station, SECONDS(5));
     events_stop(station->events);
-    station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0;
+    station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0 ||
+                     jobs_stop(station->parsing, SECONDS(5)) < 0;       /* last: what the others start runs there */
     lives_flush(station);
 }
 
@@ -459,6 +470,8 @@ void station_free(struct station *station)
         return;
     receivers_free(station->receivers);
     jobs_free(station->hashing);
+    jobs_free(station->parsing);
+    search_free(station->search);
     jobs_free(station->jobs);
     events_free(station->events);
     hosts_free(station->hosts);

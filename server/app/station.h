@@ -16,6 +16,7 @@ struct hosts;
 struct jobs;
 struct lives;
 struct receivers;
+struct search;
 struct store;
 
 struct station {
@@ -27,6 +28,8 @@ struct station {
     struct store *store;
     struct jobs *jobs;
     struct jobs *hashing;               /* password hashes: slow and large, so few at a time; app/users.c */
+    struct jobs *parsing;               /* whole messages taken apart: few at a time, each may be large */
+    struct search *search;
     struct registry *accounts;          /* OutgoingAccount and IncomingAccount, siblings */
     struct registry *services;
     struct registry *users;
