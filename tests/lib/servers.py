@@ -11,6 +11,7 @@ Both need root (Postfix's master insists, Dovecot drops privileges); no init sys
 import email
 import email.policy
 import grp
+import imaplib
 import os
 import pwd
 import random
@@ -27,6 +28,37 @@ import time
 
 USERS = {"plant": "Plant-Passw0rd!", "office": "0ffice passw\\ord"}
 DOMAIN = "example.test"
+# For thousands of connections: as `extra` of Dovecot. Each kind of login has one process that stays, so that TLS sessions can be
+# resumed; who is in IDLE for two seconds is moved into one process with all the others.
+CROWD = """
+default_client_limit = 20000
+default_process_limit = 10000
+mail_max_userip_connections = 0
+imap_hibernate_timeout = 2s
+service imap-login {
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+}
+service pop3-login {
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+}
+service imap {
+  unix_listener imap-master {
+    user = dovecot
+  }
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+service lmtp {
+  process_min_avail = 2
+}
+"""
 START_SECONDS = 30
 STOP_SECONDS = 1        # nothing is at stake: what was to be seen has been seen
 _given = set()
@@ -115,10 +147,10 @@ class Server:
         os.chmod(path, mode)
         return path
 
-    def launch(self, *command):
+    def launch(self, *command, environment=None):
         with open(self.path("output"), "ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                            start_new_session=True)
+                                            env=environment, start_new_session=True)
         try:
             for port in self.ports.values():
                 wait_for_port(port, self.process)
@@ -141,6 +173,12 @@ class Server:
             time.sleep(0.02)
         self.process.wait()
         self.process = None
+
+    def signal(self, number):
+        """To all its processes: SIGSTOP, and nothing more is said on its connections, though none is closed; SIGCONT."""
+        for session in self.sessions():
+            for pid in session_processes(session):
+                signal_process(pid, number)
 
     def sessions(self):
         """The sessions that its processes are in, each named by the pid of its leader."""
@@ -166,11 +204,70 @@ class Server:
         self.reload()
 
 
-class Dovecot(Server):
+class MailServer(Server):
+    """A server of mailboxes: what a test wants to put into them, and to see in them. `users` are names and passwords."""
+
+    def imap(self, user, mailbox="INBOX"):
+        """Somebody else's look at the mailbox: imaplib, logged in, with the mailbox open."""
+        client = imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=unverified(), timeout=60)
+        client.login(user, self.users[user])
+        answered(client.select(mailbox))
+        return client
+
+    def flags(self, user, mailbox="INBOX"):
+        """{Message-ID: its flags without \\Recent}. Looking changes nothing."""
+        with self.imap(user, mailbox) as client:
+            if client.response("EXISTS")[1] in ([b"0"], [None]):
+                return {}
+            lines = answered(client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"))
+        found = {}
+        for line in lines:
+            if isinstance(line, tuple):
+                name = line[1].partition(b":")[2].strip().decode()
+                found[name] = {flag.decode() for flag in imaplib.ParseFlags(line[0])} - {"\\Recent"}
+        return found
+
+    def set_flags(self, user, message_ids, flags, mailbox="INBOX"):
+        with self.imap(user, mailbox) as client:
+            for message_id in message_ids:
+                found = answered(client.search(None, "HEADER", "Message-ID", f'"{message_id}"'))[0].split()
+                answered(client.store(b",".join(found), "+FLAGS.SILENT", f"({flags})"))
+
+    def append(self, user, message, flags="", mailbox="INBOX"):
+        with self.imap(user) as client:
+            answered(client.append(mailbox, flags, None, message))
+
+    def deliver(self, user, messages):
+        """Bytes of messages, by LMTP, as a mail transport does: the server then tells who waits for mail."""
+        with smtplib.LMTP("127.0.0.1", self.ports["lmtp"], timeout=60) as client:
+            for message in messages:
+                client.sendmail("sender@example.test", [self.recipient(user)], message)
+
+    def recipient(self, user):
+        return user
+
+
+def unverified():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def answered(answer):
+    """What an imaplib call brought; a NO is an error here."""
+    kind, data = answer
+    if kind != "OK":
+        raise RuntimeError(f"IMAP says {kind}: {data}")
+    return data
+
+
+class Dovecot(MailServer):
     def __init__(self, folder, identity, users=None, domain=DOMAIN, extra=""):
         super().__init__(folder)
         self.users = dict(users or USERS)
         self.domain = domain
+        self.filled = 0
         self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s", "lmtp", "auth")}
         self.install_certificate(identity)
         self.write("users", "".join(f"{user}:{{PLAIN}}{password}\n" for user, password in self.users.items()), 0o640)
@@ -245,6 +342,26 @@ service auth {{
     def start(self):
         os.makedirs(self.path("run"), exist_ok=True)
         self.launch("dovecot", "-F", "-c", self.path("dovecot.conf"))
+
+    def recipient(self, user):
+        return f"{user}@{self.domain}"
+
+    def fill(self, user, messages, mailbox=""):
+        """As deliver(), a thousand times as fast: files in the Maildir. mailbox: its Maildir++ name, ".Archive"."""
+        mail = pwd.getpwnam("mail")
+        folder = self.path("mail", user, "Maildir", mailbox)
+        for path in (self.path("mail", user), self.path("mail", user, "Maildir"), folder,
+                     *(os.path.join(folder, sub) for sub in ("cur", "new", "tmp"))):
+            if not os.path.isdir(path):
+                os.mkdir(path, 0o700)
+                os.chown(path, mail.pw_uid, mail.pw_gid)
+        for message in messages:
+            self.filled += 1
+            name = f"{int(time.time())}.M{self.filled:09}.test"
+            with open(os.path.join(folder, "tmp", name), "wb") as file:
+                file.write(message)
+            os.chown(file.name, mail.pw_uid, mail.pw_gid)
+            os.rename(file.name, os.path.join(folder, "new", name))
 
     def reload(self):
         subprocess.run(["doveadm", "-c", self.path("dovecot.conf"), "reload"], check=True, capture_output=True)

@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import servers
+from cyrus import Cyrus
 from pki import Pki
 from tap import diag, is_, main, ok
 
@@ -23,6 +24,7 @@ pki = Pki()
 root = pki.ca()
 first = pki.leaf(issuer=root)
 site = servers.Site(first)
+cyrus = Cyrus(os.path.join(site.folder, "cyrus"), first)
 
 
 def trusting():
@@ -110,6 +112,29 @@ def another_certificate():
     is_(openssl_fingerprint(site.dovecot.ports["imaps"]), own.openssl_fingerprint(), "replaced: imaps")
 
 
+def another_server():
+    """Cyrus, and what tests ask of both."""
+    cyrus.start()
+    is_(openssl_fingerprint(cyrus.ports["pop3s"]), first.openssl_fingerprint(), "Cyrus shows the certificate")
+    for name, server in (("Cyrus", cyrus), ("Dovecot", site.dovecot)):
+        message = MESSAGE.format("for both").encode().replace(b"\r\n\r\n", b"\r\nMessage-ID: <{}@example.test>\r\n\r\n")
+        is_(server.flags("office"), {}, f"{name}: an empty mailbox")
+        server.deliver("office", [message.replace(b"{}", b"1"), message.replace(b"{}", b"2")])
+        server.append("office", message.replace(b"{}", b"3"), r"(\Flagged)")
+        server.set_flags("office", ["<2@example.test>"], r"\Seen \Deleted")
+        is_(server.flags("office"), {"<1@example.test>": set(), "<2@example.test>": {r"\Seen", r"\Deleted"},
+                                     "<3@example.test>": {r"\Flagged"}}, f"{name}: three messages and their flags")
+        pop = poplib.POP3("localhost", server.ports["pop3"], timeout=10)
+        pop.stls(trusting())
+        pop.user("office")
+        pop.pass_(servers.USERS["office"])
+        is_(pop.stat()[0], 3, f"{name}: and by pop3 with STLS")
+        pop.quit()
+    cyrus.remove_mailbox("office")
+    is_(cyrus.flags("office"), {}, "Cyrus: a mailbox is removed")
+    cyrus.stop()
+
+
 def left_behind():
     sessions = site.postfix.sessions() + site.dovecot.sessions()
     is_(len(sessions), 3, "postfix, its master and dovecot run")
@@ -121,6 +146,7 @@ def left_behind():
 
 try:
     site.start()
-    main(smtp_ports, smtp_refusals, reading, another_certificate, left_behind)
+    main(smtp_ports, smtp_refusals, reading, another_server, another_certificate, left_behind)
 finally:
+    cyrus.stop()
     site.stop()
