@@ -31,7 +31,7 @@ DOMAIN = "example.test"
 # For thousands of connections: as `extra` of Dovecot. Each kind of login has one process that stays, so that TLS sessions can be
 # resumed; who is in IDLE for two seconds is moved into one process with all the others.
 CROWD = """
-default_client_limit = 20000
+default_client_limit = 10000
 default_process_limit = 10000
 mail_max_userip_connections = 0
 imap_hibernate_timeout = 2s
@@ -59,6 +59,7 @@ service lmtp {
   process_min_avail = 2
 }
 """
+OWN_UIDS = 200000
 START_SECONDS = 30
 STOP_SECONDS = 1        # nothing is at stake: what was to be seen has been seen
 _given = set()
@@ -263,21 +264,30 @@ def answered(answer):
 
 
 class Dovecot(MailServer):
-    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra=""):
+    """own_uids: each mailbox belongs to a uid of its own, as the kernel limits how many mailboxes one uid can watch."""
+
+    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra="", own_uids=False):
         super().__init__(folder)
         self.users = dict(users or USERS)
+        self.uids = {user: OWN_UIDS + number for number, user in enumerate(self.users)} if own_uids else {}
         self.domain = domain
         self.filled = 0
         self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s", "lmtp", "auth")}
         self.install_certificate(identity)
-        self.write("users", "".join(f"{user}:{{PLAIN}}{password}\n" for user, password in self.users.items()), 0o640)
+        self.write("users", "".join(map(self.line, self.users)), 0o640)
         shutil.chown(self.path("users"), "root", "dovecot")
         os.makedirs(self.path("mail"), exist_ok=True)
         shutil.chown(self.path("mail"), "mail", "mail")
+        os.chmod(self.path("mail"), 0o770)
         self.write("dovecot.conf", self.configuration() + extra)
 
-    def configuration(self):
+    def line(self, user):
+        """Of the file of users: passwd(5) with a password."""
         mail = pwd.getpwnam("mail")
+        uid = self.uids.get(user, mail.pw_uid)
+        return f"{user}:{{PLAIN}}{self.users[user]}:{uid}:{mail.pw_gid}::{self.path('mail', user)}\n"
+
+    def configuration(self):
         ports = self.ports
         return f"""
 base_dir = {self.path("run")}
@@ -300,8 +310,8 @@ passdb {{
   args = username_format=%n {self.path("users")}
 }}
 userdb {{
-  driver = static
-  args = uid={mail.pw_uid} gid={mail.pw_gid} home={self.path("mail")}/%n
+  driver = passwd-file
+  args = username_format=%n {self.path("users")}
 }}
 service imap-login {{
   inet_listener imap {{
@@ -349,18 +359,19 @@ service auth {{
     def fill(self, user, messages, mailbox=""):
         """As deliver(), a thousand times as fast: files in the Maildir. mailbox: its Maildir++ name, ".Archive"."""
         mail = pwd.getpwnam("mail")
+        uid = self.uids.get(user, mail.pw_uid)
         folder = self.path("mail", user, "Maildir", mailbox)
         for path in (self.path("mail", user), self.path("mail", user, "Maildir"), folder,
                      *(os.path.join(folder, sub) for sub in ("cur", "new", "tmp"))):
             if not os.path.isdir(path):
                 os.mkdir(path, 0o700)
-                os.chown(path, mail.pw_uid, mail.pw_gid)
+                os.chown(path, uid, mail.pw_gid)
         for message in messages:
             self.filled += 1
             name = f"{int(time.time())}.M{self.filled:09}.test"
             with open(os.path.join(folder, "tmp", name), "wb") as file:
                 file.write(message)
-            os.chown(file.name, mail.pw_uid, mail.pw_gid)
+            os.chown(file.name, uid, mail.pw_gid)
             os.rename(file.name, os.path.join(folder, "new", name))
 
     def reload(self):
