@@ -60,6 +60,7 @@ service lmtp {
 }
 """
 OWN_UIDS = 200000
+FAKETIME = "/usr/$LIB/faketime/libfaketimeMT.so.1"
 START_SECONDS = 30
 STOP_SECONDS = 1        # nothing is at stake: what was to be seen has been seen
 _given = set()
@@ -264,10 +265,13 @@ def answered(answer):
 
 
 class Dovecot(MailServer):
-    """own_uids: each mailbox belongs to a uid of its own, as the kernel limits how many mailboxes one uid can watch."""
+    """own_uids: each mailbox belongs to a uid of its own, as the kernel limits how many mailboxes one uid can watch.
+    clock: how far its clock is off, "+1h"; wants libfaketime."""
 
-    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra="", own_uids=False):
+    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra="", own_uids=False, clock=None):
         super().__init__(folder)
+        self.environment = {**os.environ, "LD_PRELOAD": FAKETIME, "FAKETIME": clock} if clock else None
+        extra += "import_environment = TZ LD_PRELOAD FAKETIME\n" if clock else ""
         self.users = dict(users or USERS)
         self.uids = {user: OWN_UIDS + number for number, user in enumerate(self.users)} if own_uids else {}
         self.domain = domain
@@ -351,7 +355,7 @@ service auth {{
 
     def start(self):
         os.makedirs(self.path("run"), exist_ok=True)
-        self.launch("dovecot", "-F", "-c", self.path("dovecot.conf"))
+        self.launch("dovecot", "-F", "-c", self.path("dovecot.conf"), environment=self.environment)
 
     def recipient(self, user):
         return f"{user}@{self.domain}"
@@ -373,6 +377,25 @@ service auth {{
                 file.write(message)
             os.chown(file.name, uid, mail.pw_gid)
             os.rename(file.name, os.path.join(folder, "new", name))
+
+    def fill_huge(self, user, message, size):
+        """A message with so many bytes of nothing after it, which the disk needn't hold. In its name stands what it is."""
+        self.fill(user, [message])
+        folder = self.path("mail", user, "Maildir", "new")
+        path = max((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getmtime)
+        os.truncate(path, size)
+        os.rename(path, f"{path},S={size},W={size}")
+
+    def number_anew(self, user, uid_validity, mailbox=""):
+        """The mailbox loses its UIDs, and has this UIDVALIDITY from now on. Nobody may have it open."""
+        folder = self.path("mail", user, "Maildir", mailbox)
+        for name in os.listdir(folder):
+            if name.startswith("dovecot.index") or name == "dovecot-uidlist":
+                os.remove(os.path.join(folder, name))
+        with open(os.path.join(folder, "dovecot-uidlist"), "w", encoding="ascii") as file:
+            file.write(f"3 V{uid_validity} N1\n")
+        status = os.stat(folder)
+        os.chown(file.name, status.st_uid, status.st_gid)
 
     def reload(self):
         subprocess.run(["doveadm", "-c", self.path("dovecot.conf"), "reload"], check=True, capture_output=True)
