@@ -14,7 +14,6 @@ import glob
 import imaplib
 import os
 import pwd
-import shutil
 import subprocess
 import tempfile
 
