@@ -59,7 +59,7 @@ class Crowd:
         path, found = "/api/v1/accounts?include=status&limit=500", []
         while path:
             page = self.postern.api.get(path).json
-            found += [item["status"] for item in page["items"]]
+            found += page["items"]
             path = page["next"]
         return found
 

@@ -88,7 +88,7 @@ class Mbsync:
             user = user_of(number)
             os.mkdir(os.path.join(self.home, user))
             stores.append(f"IMAPStore {user}-there\nHost localhost\nPort {crowd.dovecot.ports['imaps']}\nUser {user}\nPass {SECRET}\n"
-                          f"SSLType IMAPS\nCertificateFile {crowd.root.cert}\n\nMaildirStore {user}-here\n"
+                          f"SSLType IMAPS\nSystemCertificates no\nCertificateFile {crowd.root.cert}\n\nMaildirStore {user}-here\n"
                           f"Path {self.home}/{user}/\nInbox {self.home}/{user}/INBOX\n\nChannel {user}\nFar :{user}-there:\n"
                           f"Near :{user}-here:\nSync PullNew\nCreate Near\nSyncState *\n")
         self.rc = os.path.join(self.home, "mbsyncrc")
