@@ -28,6 +28,8 @@ const load = createRequire(join(modules, "anchor.js"));
 const esbuild = load("esbuild");
 const { compile, compileModule } = load("svelte/compiler");
 
+const targets = ["chrome123", "firefox120", "safari17.5"];
+
 const types = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -50,9 +52,8 @@ function report(warnings, path) {
     }));
 }
 
-/* Components and the modules that use runes; a component's styles become a file of their own, as the CSP wants. */
-function svelte() {
-    const styles = new Map();
+/* Components and the modules that use runes; their styles are gathered in `styles`, since the CSP wants them in a file. */
+function svelte(styles) {
     return {
         name: "svelte",
         setup(build) {
@@ -63,12 +64,9 @@ function svelte() {
                     discloseVersion: false,
                 });
                 const own = path.startsWith(join(here, "src"));
-                let contents = out.js.code;
-                if (out.css?.code) {
-                    styles.set(`${path}.css`, out.css.code);
-                    contents += `\nimport ${JSON.stringify(`svelte-style:${path}.css`)};\n`;
-                }
-                return { contents, loader: "ts", resolveDir: dirname(path), warnings: own ? report(out.warnings, path) : [] };
+                if (out.css?.code)
+                    styles.set(relative(here, path), out.css.code);
+                return { contents: out.js.code, loader: "ts", resolveDir: dirname(path), warnings: own ? report(out.warnings, path) : [] };
             });
             build.onLoad({ filter: /\.svelte\.(js|ts)$/ }, async ({ path }) => {
                 const source = await esbuild.transform(readFileSync(path, "utf8"), {
@@ -78,21 +76,52 @@ function svelte() {
                 const out = compileModule(source.code, { filename: path, rootDir: here, dev: options.dev });
                 return { contents: out.js.code, loader: "js", resolveDir: dirname(path) };
             });
-            build.onResolve({ filter: /^svelte-style:/ }, ({ path }) =>
-                ({ path: path.slice("svelte-style:".length), namespace: "svelte-style" }));
-            build.onLoad({ filter: /.*/, namespace: "svelte-style" }, ({ path }) =>
-                ({ contents: styles.get(path), loader: "css", resolveDir: dirname(path) }));
         },
     };
 }
 
-/* esbuild's own hash would cover the folder that it is built in. */
-function hashedName(name, contents) {
-    const dot = name.lastIndexOf(".");
-    return `${name.slice(0, dot)}-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}${name.slice(dot)}`;
+const part = /chunk-[A-Z0-9]{8}\.js/g;
+
+function hash(text) {
+    return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}
+
+/* esbuild's own hashes would cover the folder that it is built in, and parts name each other: all of them get one hash, which is
+ * that of everything. */
+function namedScripts(outputs) {
+    const masked = outputs.map(({ path, text }) => ({ name: basename(path), text, order: text.replace(part, "chunk") }));
+    masked.sort((a, b) => (a.name === "app.js" ? -1 : b.name === "app.js" ? 1 : a.order < b.order ? -1 : 1));
+    const numbers = new Map(masked.map(({ name }, at) => [name, at]));
+    const whole = hash(masked.map(({ text }) => text.replace(part, (name) => `chunk-${numbers.get(name)}`)).join("\n"));
+    const named = (name) => name === "app.js" ? `app-${whole}.js` : `part${numbers.get(name)}-${whole}.js`;
+    return masked.map(({ name, text }) => ({
+        old: name, path: `/assets/${named(name)}`, body: Buffer.from(text.replace(part, named)), immutable: true,
+    }));
+}
+
+/* What the first page needs before it can do anything: the entry and all that it imports at once. */
+function firstParts(metafile) {
+    const found = new Set();
+    const visit = (path) => {
+        if (found.has(path))
+            return;
+        found.add(path);
+        for (const i of metafile.outputs[path].imports)
+            if (i.kind === "import-statement")
+                visit(i.path);
+    };
+    visit(Object.keys(metafile.outputs).find((path) => basename(path) === "app.js"));
+    return new Set([...found].map((path) => basename(path)));
+}
+
+async function styleSheet(styles) {
+    const parts = [readFileSync(join(here, "src/app.css"), "utf8"), ...[...styles.keys()].sort().map((path) => styles.get(path))];
+    const { code } = await esbuild.transform(parts.join("\n"), { loader: "css", minify: !options.dev, target: targets, legalComments: "none" });
+    return { path: `/assets/app-${hash(code)}.css`, body: Buffer.from(code), immutable: true };
 }
 
 async function bundle() {
+    const styles = new Map();
     const result = await esbuild.build({
         absWorkingDir: here,
         entryPoints: { app: "src/main.ts" },
@@ -100,27 +129,29 @@ async function bundle() {
         write: false,
         metafile: true,
         bundle: true,
+        splitting: true,
         minify: !options.dev,
         format: "esm",
-        target: ["chrome123", "firefox120", "safari17.5"],
+        target: targets,
         conditions: ["svelte", "browser", options.dev ? "development" : "production"],
         mainFields: ["svelte", "browser", "module", "main"],
         nodePaths: [modules],
         entryNames: "[name]",
-        assetNames: "[name]-[hash]",
+        chunkNames: "chunk-[hash]",
         legalComments: "none",
         define: { "process.env.NODE_ENV": options.dev ? '"development"' : '"production"' },
         sourcemap: options.dev ? "inline" : false,
-        plugins: [svelte()],
+        plugins: [svelte(styles)],
         logLevel: "warning",
     });
     if (result.warnings.length > 0)
         process.exit(1);
+    const scripts = namedScripts(result.outputFiles);
+    const first = firstParts(result.metafile);
     return {
         inputs: Object.keys(result.metafile.inputs),
-        outputs: result.outputFiles.map(({ path, contents }) => ({
-            path: `/assets/${hashedName(basename(path), contents)}`, body: Buffer.from(contents), immutable: true,
-        })),
+        outputs: [...scripts, await styleSheet(styles)],
+        first: scripts.filter(({ old }) => first.has(old)).map(({ path }) => path),
     };
 }
 
@@ -129,10 +160,10 @@ function extension(path) {
 }
 
 /* The start page, with the names that the bundle got. */
-function startPage(files) {
-    const named = (ext) => files.find((f) => extension(f.path) === ext).path;
+function startPage({ outputs, first: [script, ...parts] }) {
     const page = readFileSync(join(here, "src/index.html"), "utf8")
-        .replace("%STYLE%", named(".css")).replace("%SCRIPT%", named(".js"));
+        .replace("%STYLE%", outputs.find((f) => extension(f.path) === ".css").path).replace("%SCRIPT%", script)
+        .replace("%PARTS%", parts.map((path) => `<link rel="modulepreload" href="${path}">`).join("\n    "));
     return { path: "/", body: Buffer.from(page), immutable: false, type: types[".html"] };
 }
 
@@ -208,7 +239,7 @@ function writeWhole(path, text) {
 }
 
 const built = await bundle();
-const files = [startPage(built.outputs), ...built.outputs, ...publicFiles(), licences(built.inputs)];
+const files = [startPage(built), ...built.outputs, ...publicFiles(), licences(built.inputs)];
 for (const f of files)
     f.type ??= types[extension(f.path)];
 if (options.dir)
