@@ -47,7 +47,7 @@ static void audit_list(struct http_call *call)
     }
     listing.limit = at.limit;
     listing.items = json_array();
-    if (reading_audits(api_station(call), listing.before, listing.limit + 1, add_one, &listing, &err) < 0) {
+    if (reading_audits(api_station(call), http_query(call, "resource"), listing.before, listing.limit + 1, add_one, &listing, &err) < 0) {
         json_decref(listing.items);
         http_answer_err(call, &err);
         return;
@@ -59,6 +59,6 @@ static void audit_list(struct http_call *call)
 
 const struct http_route audit_routes[] = {
     { HTTP_GET, "/api/v1/audit", ROLE_OPERATOR, audit_list, .summary = "Read the audit trail, newest first",
-      .query = "limit cursor", .answer = "AuditList" },
+      .query = "limit cursor resource", .answer = "AuditList" },
     { 0 }
 };

@@ -53,7 +53,7 @@ static const struct {
     { "Schema", "" },
     { "Provider", "id:s name:s type:s host:s transport:s port:i security:s authenticator:s" },
     { "Login", "username:s password:s" },
-    { "Session", "username:s role:s csrfToken:s? mustChangePassword:b" },
+    { "Session", "username:s role:s csrfToken:s? mustChangePassword:b expiresAt:t idleTimeout:i" },
     { "PasswordChange", "old:s new:s" },
     { "NewToken", "name:s role:s expiresAt:t accounts:s[]" },
     { "Token", "id:s name:s role:s accounts:s[] expiresAt:t createdBy:s createdAt:t lastUsed:t token:s etag:s" },

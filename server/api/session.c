@@ -87,12 +87,16 @@ static void note_wrong(struct http_call *call, const char *username)
 
 /* ---- log-in ---- */
 
-static json_t *session_json(const struct entry *entry, const char *csrf)
+static json_t *session_json(struct http_call *call, const struct entry *entry, const char *csrf)
 {
     const struct user *user = entry->component;
+    char ends[CLOCK_TEXT_MAX];
+    int64_t idle, left;
 
-    return json_pack("{s:s, s:s, s:s?, s:b}", "username", entry->name, "role", user_roles[user->role], "csrfToken", csrf,
-                     "mustChangePassword", user->must_change_password);
+    http_session_limits(call, &idle, &left);
+    return json_pack("{s:s, s:s, s:s?, s:b, s:s, s:I}", "username", entry->name, "role", user_roles[user->role], "csrfToken", csrf,
+                     "mustChangePassword", user->must_change_password, "expiresAt", clock_format(clock_now() + left, ends),
+                     "idleTimeout", (json_int_t)(idle / 1000));
 }
 
 static void begin_session(struct http_call *call, const struct entry *entry)
@@ -109,7 +113,7 @@ static void begin_session(struct http_call *call, const struct entry *entry)
         return;
     }
     http_add_header(call, "Cache-Control", "no-store");
-    api_answer_json(call, 200, session_json(entry, csrf));
+    api_answer_json(call, 200, session_json(call, entry, csrf));
 }
 
 static void login_done(struct users_login *login, const struct err *err)
@@ -203,7 +207,7 @@ static void session_get(struct http_call *call)
     }
     entry = session_user(call);
     if (entry)
-        api_answer_json(call, 200, session_json(entry, http_session_csrf(call)));
+        api_answer_json(call, 200, session_json(call, entry, http_session_csrf(call)));
 }
 
 static void session_delete(struct http_call *call)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/audit.h"
 #include "app/events.h"
 #include "app/live.h"
 #include "app/outbox.h"
@@ -102,17 +103,30 @@ static void *changed_component(struct write *write, const struct component_type 
     return component;
 }
 
+/* Which properties, never their values. */
+static json_t *audit_detail(const struct write *write)
+{
+    const struct entry *before = write->result.before, *after = write->result.after;
+
+    if (write->request->op == CONFIG_RENAME)
+        return json_pack("{s:s}", "to", write->request->new_name);
+    if (before == NULL || after == NULL)
+        return NULL;
+    return json_pack("{s:o}", "properties", component_differing(after->type, before->component, after->component));
+}
+
 /* In the audit trail, and as an event. */
 static int record(struct store_tx *tx, const struct write *write, const char *action, const char *verb, struct err *err)
 {
     const struct config_request *request = write->request;
     const struct entry *shown = write->result.after ? write->result.after : write->result.before;
     AUTO_FREE char *resource = mem_printf("%s/%s", shown->type->name, request->name);
-    struct store_audit entry = { .at = clock_now(), .who = request->actor.name, .address = request->actor.address,
-                                 .action = action, .resource = resource };
     bool renamed = request->op == CONFIG_RENAME;
+    json_t *detail = audit_detail(write);
+    int rc = audit_add(tx, &request->actor, action, resource, detail, err);
 
-    if (store_audit_add(tx, &entry, err) < 0)
+    json_decref(detail);
+    if (rc < 0)
         return -1;
     return events_add_component(tx, shown->type, verb, renamed ? request->new_name : request->name, renamed ? request->name : NULL, err);
 }

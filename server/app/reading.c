@@ -64,6 +64,7 @@ int reading_messages(struct station *station, const struct reading_filter *filte
 /* ---- the audit trail ---- */
 
 struct trail {
+    const char *resource;
     int64_t before;
     int limit;
     reading_audit_visit *visit;
@@ -83,12 +84,13 @@ static int trail_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct trail *trail = ctx;
 
-    return store_audit_list(tx, trail->before, trail->limit, trail_one, trail, err);
+    return store_audit_list(tx, trail->resource, trail->before, trail->limit, trail_one, trail, err);
 }
 
-int reading_audits(struct station *station, int64_t before, int limit, reading_audit_visit *visit, void *ctx, struct err *err)
+int reading_audits(struct station *station, const char *resource, int64_t before, int limit, reading_audit_visit *visit, void *ctx,
+                   struct err *err)
 {
-    struct trail trail = { before, limit, visit, ctx };
+    struct trail trail = { resource, before, limit, visit, ctx };
 
     return store_read(station->store, trail_run, &trail, err);
 }

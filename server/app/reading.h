@@ -35,8 +35,9 @@ struct reading_audit {
     const char *detail;                 /* JSON or NULL */
 };
 typedef int reading_audit_visit(const struct reading_audit *entry, void *ctx);       /* 1: enough */
-/* Newest first, those before `before` (0: from the newest). */
-int reading_audits(struct station *station, int64_t before, int limit, reading_audit_visit *visit, void *ctx, struct err *err);
+/* Newest first, those before `before` (0: from the newest), of one `resource` or (NULL) of all. */
+int reading_audits(struct station *station, const char *resource, int64_t before, int limit, reading_audit_visit *visit, void *ctx,
+                   struct err *err);
 
 /* 0: the store answers. */
 int reading_store_works(struct station *station, struct err *err);

@@ -340,3 +340,43 @@ int component_each_secret(const struct component_type *type, void *component, se
 {
     return each_secret(type->props, component, "", visit, ctx);
 }
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ?: "", b ?: "") == 0;
+}
+
+static bool differs(const struct prop *prop, const void *a, const void *b)
+{
+    const struct secret *one = PROP_VALUE_CONST(a, prop, struct secret), *other = PROP_VALUE_CONST(b, prop, struct secret);
+    const struct variant *kind = PROP_VALUE_CONST(a, prop, struct variant), *other_kind = PROP_VALUE_CONST(b, prop, struct variant);
+    json_t *left, *right;
+    bool equal;
+
+    if (prop->type == PROP_SECRET)
+        return !same_text(one->value, other->value) || !same_text(one->file, other->file);
+    if (prop->type == PROP_VARIANT) {
+        if (kind->type != other_kind->type)
+            return true;
+        for (const struct prop *inside = kind->type->props; inside->name; inside++)
+            if (differs(inside, kind->value, other_kind->value))
+                return true;
+        return false;
+    }
+    left = prop_to_json(prop, a);
+    right = prop_to_json(prop, b);
+    equal = json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return !equal;
+}
+
+json_t *component_differing(const struct component_type *type, const void *a, const void *b)
+{
+    json_t *names = json_array();
+
+    for (const struct prop *prop = type->props; prop->name; prop++)
+        if (!(prop->flags & (PROP_READONLY | PROP_HIDDEN)) && differs(prop, a, b))
+            json_array_append_new(names, json_string(prop->name));
+    return names;
+}

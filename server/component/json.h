@@ -33,6 +33,9 @@ int component_variant_from_json(const struct prop *prop, void *component, const 
                                 const char *pointer, struct problems *problems);
 json_t *component_variant_to_json(const struct prop *prop, const void *component, enum component_view view);
 
+/* Names of the properties, secrets among them, in which the configurations differ; an array that is the caller's. */
+json_t *component_differing(const struct component_type *type, const void *a, const void *b);
+
 /* Visits every secret, variants included; `path` is "emailAuthenticator.password". */
 typedef int secret_visit(const char *path, struct secret *secret, void *ctx);
 int component_each_secret(const struct component_type *type, void *component, secret_visit *visit, void *ctx);

@@ -115,6 +115,8 @@ void http_wake_free(struct http_wake *wake);                    /* NULL is fine 
 /* 0 and a Set-Cookie on the answer; -1 without random numbers. At most 1,000: the one idle longest gives way. */
 int http_session_new(struct http_call *call, const struct http_identity *identity, char csrf[44]);
 const char *http_session_csrf(struct http_call *call);          /* NULL without a session */
+/* ms: how long it may lie idle, and how long it may still live in any case; those of a new one, where the call has none. */
+void http_session_limits(struct http_call *call, int64_t *idle, int64_t *left);
 void http_session_end(struct http_call *call);                  /* of this call; takes the cookie back */
 void http_session_end_user(struct http_server *server, const char *user);
 /* The user's role changed: sessions go on with the new one. */

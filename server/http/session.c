@@ -227,6 +227,21 @@ const char *http_session_csrf(struct http_call *call)
     return call->csrf[0] ? call->csrf : NULL;
 }
 
+void http_session_limits(struct http_call *call, int64_t *idle, int64_t *left)
+{
+    struct sessions *sessions = call->server->sessions;
+    const struct session *session = NULL;
+    char hash[HASH_TEXT];
+
+    hash_text(str_c(call->session), hash);
+    pthread_mutex_lock(&sessions->lock);
+    if (call->session[0])
+        session = map_get(sessions->map, hash);
+    *idle = sessions->idle;
+    *left = session ? session->made + sessions->life - clock_mono() : sessions->life;
+    pthread_mutex_unlock(&sessions->lock);
+}
+
 void http_session_end(struct http_call *call)
 {
     forget(call->server->sessions, call->session);

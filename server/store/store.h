@@ -206,7 +206,9 @@ int store_remote_missing(struct store_tx *tx, const char *account, int64_t gener
 struct store_audit { int64_t seq, at; const char *who, *address, *action, *resource, *detail; /* detail: JSON or NULL */ };
 int store_audit_add(struct store_tx *tx, const struct store_audit *entry, struct err *err);
 typedef int store_audit_visit(const struct store_audit *entry, void *ctx);
-int store_audit_list(struct store_tx *tx, int64_t before, int limit, store_audit_visit *visit, void *ctx, struct err *err);
+/* `resource`: of this one alone; NULL: of all. */
+int store_audit_list(struct store_tx *tx, const char *resource, int64_t before, int limit, store_audit_visit *visit, void *ctx,
+                     struct err *err);
 
 /* ---- events --------------------------------------------------------------------------------------------------- */
 

@@ -196,6 +196,8 @@ def tree():
         is_(api.get(SERVICES + "/EmailService/status").json["status"],
             {"state": "ok", "accounts": node("Services", "EmailService")["accounts"]}, "as its status")
         is_(api.get("/api/v1/tree").headers["Cache-Control"], "no-store", "and never kept")
+        email = api.get("/api/v1/tree?accounts=false").json["children"][0]["children"][0]
+        is_((email["children"], email["state"], email["accounts"]["ok"]), ([], "ok", 1), "without the accounts: counted all the same")
 
 
 main(services, the_default_account, types, tree)

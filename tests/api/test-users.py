@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from postern import ADMIN_PASSWORD, Postern
@@ -303,6 +304,39 @@ def audit():
         is_(rest["next"], None, "the last page says so")
 
 
+def audit_of_one():
+    with Postern() as postern:
+        api = postern.api
+        api.post("/api/v1/accounts", {"name": "alerts", "type": "OutgoingAccount"})
+        api.post("/api/v1/accounts", {"name": "other", "type": "OutgoingAccount"})
+        basic = {"type": "basic", "username": "plant", "password": GOOD}
+        api.patch("/api/v1/accounts/alerts", {"useSsl": True, "emailAuthenticator": basic})
+        api.patch("/api/v1/accounts/alerts", {"emailAuthenticator": {"password": OTHER}})
+        api.patch("/api/v1/accounts/alerts", {"useSsl": True})
+        api.post("/api/v1/accounts/other/actions/rename", {"name": "third"})
+        path = "/api/v1/audit?limit=2&resource=OutgoingAccount/alerts"
+        page = api.get(path).json
+        is_([(one["action"], one["detail"]) for one in page["items"]],
+            [("change", {"properties": ["emailAuthenticator"]}), ("change", {"properties": ["useSsl", "port", "emailAuthenticator"]})],
+            "the trail of one account: which properties, secrets among them, and what followed")
+        rest = api.get(page["next"]).json
+        is_(([one["action"] for one in rest["items"]], rest["next"]), (["create"], None), "the next page stays with it")
+        is_(api.get("/api/v1/audit?resource=nothing").json["items"], [], "of what is not there: nothing")
+        renamed = api.get("/api/v1/audit?limit=1").json["items"][0]
+        is_((renamed["action"], renamed["resource"], renamed["detail"]), ("rename", "OutgoingAccount/other", {"to": "third"}), "a rename says to what")
+        ok(GOOD not in api.get("/api/v1/audit?limit=500").text, "no secrets")
+
+
+def session_limits():
+    with Postern() as postern:
+        told = postern.login("admin", ADMIN_PASSWORD).get(SESSION).json
+        left = datetime.fromisoformat(told["expiresAt"].replace("Z", "+00:00")).timestamp() - time.time()
+        is_(told["idleTimeout"], 1800, "how long it may lie idle")
+        ok(12 * 3600 - 60 < left <= 12 * 3600 + 1, f"and when it ends in any case ({left:.0f} s)")
+        postern.api.patch("/api/v1/services/WebService", {"sessionIdle": 600})
+        is_(postern.login("admin", ADMIN_PASSWORD).get(SESSION).json["idleTimeout"], 600, "as the WebService says")
+
+
 def held_up():
     """Password hashes are slow: many log-ins at once must not hold up anybody else."""
     with Postern() as postern:
@@ -320,4 +354,4 @@ def held_up():
         is_(statuses, {401}, "and every one of them is answered")
 
 
-main(sessions, guessing, guessing_around, passwords, users, tokens, one_time_password, audit, held_up)
+main(sessions, guessing, guessing_around, passwords, users, tokens, one_time_password, audit, audit_of_one, session_limits, held_up)

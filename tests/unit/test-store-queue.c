@@ -537,7 +537,7 @@ static int trail_run(struct store_tx *tx, void *ctx, struct err *err)
     struct trail *trail = ctx;
 
     trail->text[0] = '\0';
-    return store_audit_list(tx, trail->last, 2, note_audit, trail, err);
+    return store_audit_list(tx, NULL, trail->last, 2, note_audit, trail, err);
 }
 
 static void test_audit(void)

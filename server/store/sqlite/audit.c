@@ -17,16 +17,21 @@ int store_audit_add(struct store_tx *tx, const struct store_audit *entry, struct
     return db_run(tx->db, statement, "Writing the audit trail", err);
 }
 
-int store_audit_list(struct store_tx *tx, int64_t before, int limit, store_audit_visit *visit, void *ctx, struct err *err)
+#define COLUMNS "SELECT seq, at, who, address, action, resource, detail FROM audit "
+
+int store_audit_list(struct store_tx *tx, const char *resource, int64_t before, int limit, store_audit_visit *visit, void *ctx,
+                     struct err *err)
 {
-    sqlite3_stmt *statement = db_prepare(tx->db, "SELECT seq, at, who, address, action, resource, detail FROM audit "
-                                                 "WHERE seq < ? ORDER BY seq DESC LIMIT ?", err);
+    sqlite3_stmt *statement = db_prepare(tx->db, resource ? COLUMNS "WHERE seq < ?1 AND resource = ?3 ORDER BY seq DESC LIMIT ?2" :
+                                                            COLUMNS "WHERE seq < ? ORDER BY seq DESC LIMIT ?", err);
     int rc;
 
     if (statement == NULL)
         return -1;
     bind_int(statement, 1, before ? before : INT64_MAX);
     bind_int(statement, 2, limit);
+    if (resource)
+        bind_static(statement, 3, resource);
     while ((rc = db_step(tx->db, statement, "Reading the audit trail", err)) == 1) {
         const char *text[5];
         struct store_audit entry;
