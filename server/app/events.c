@@ -2,6 +2,7 @@
 /* Adding events, and reading those that there were. */
 #include "app/events.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,18 +18,25 @@
 
 /* ---- adding ---- */
 
-int events_add_at(struct store_tx *tx, int64_t at, const char *type, const char *account, const char *resource, json_t *data,
-                  struct err *err)
+static int add(struct store_tx *tx, int64_t at, const char *type, const char *account, const char *resource, const char *data,
+               struct err *err)
 {
-    AUTO_FREE char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
-    struct store_event event = { .at = at, .type = type, .account = account, .resource = resource, .data = text };
+    struct store_event event = { .at = at, .type = type, .account = account, .resource = resource, .data = data };
 
-    json_decref(data);
-    if (event_type_find(type) < 0 || (text && strlen(text) > DATA_MAX)) {
+    if (event_type_find(type) < 0 || (data && strlen(data) > DATA_MAX)) {
         log_error("events", "An event of type %s is unknown or too large, and was left out", type);
         return 0;
     }
     return store_event_add(tx, &event, err);
+}
+
+int events_add_at(struct store_tx *tx, int64_t at, const char *type, const char *account, const char *resource, json_t *data,
+                  struct err *err)
+{
+    AUTO_FREE char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+
+    json_decref(data);
+    return add(tx, at, type, account, resource, text, err);
 }
 
 int events_add(struct store_tx *tx, const char *type, const char *account, const char *resource, json_t *data, struct err *err)
@@ -61,32 +69,42 @@ static size_t count_failed(const struct message *message)
     return count;
 }
 
-static void add_cause(json_t *data, const struct message *message)
+static json_t *cause_json(const struct message *message)
 {
     char when[CLOCK_TEXT_MAX];
+    json_t *data = json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", message->id, "state", message_state_names[message->state], "attempts",
+                             (json_int_t)message->attempts, "code", message->last_code ?: "", "cause", message->last_cause ?: "");
 
-    json_object_set_new(data, "attempts", json_integer(message->attempts));
-    json_object_set_new(data, "code", json_string(message->last_code ?: ""));
-    json_object_set_new(data, "cause", json_string(message->last_cause ?: ""));
     if (message->next_attempt)
         json_object_set_new(data, "nextAttempt", json_string(clock_format(message->next_attempt, when)));
+    return data;
 }
 
+static bool has_cause(const struct message *message)
+{
+    return message->state == MESSAGE_DEFERRED || message->state == MESSAGE_FAILED || message->state == MESSAGE_UNCERTAIN ||
+           (message->state == MESSAGE_CANCELED && message->last_code);
+}
+
+/* Each message that is accepted and each that is sent comes here: written without a JSON object, since nothing in it needs escapes. */
 int events_add_message(struct store_tx *tx, const struct message *message, const char *account, struct err *err)
 {
     const char *state = message_state_names[message->state];
-    AUTO_FREE char *type = mem_printf("message.%s", state), *resource = mem_printf("Message/%s", message->id);
-    json_t *data = json_pack("{s:s, s:s}", "id", message->id, "state", state);
+    char type[32], resource[64], data[160];
     size_t failed = message->state == MESSAGE_SENT ? count_failed(message) : 0;
+    int len;
 
+    snprintf(type, sizeof(type), "message.%s", state);
+    snprintf(resource, sizeof(resource), "Message/%s", message->id);
+    if (has_cause(message))
+        return events_add(tx, type, account, resource, cause_json(message), err);
+    len = snprintf(data, sizeof(data), "{\"id\":\"%s\",\"state\":\"%s\"", message->id, state);
     if (message->state == MESSAGE_SENT)
-        json_object_set_new(data, "attempts", json_integer(message->attempts));
+        len += snprintf(data + len, sizeof(data) - (size_t)len, ",\"attempts\":%lld", (long long)message->attempts);
     if (failed)
-        json_object_set_new(data, "failedRecipients", json_integer((json_int_t)failed));
-    if (message->state == MESSAGE_DEFERRED || message->state == MESSAGE_FAILED || message->state == MESSAGE_UNCERTAIN ||
-        (message->state == MESSAGE_CANCELED && message->last_code))
-        add_cause(data, message);
-    return events_add(tx, type, account, resource, data, err);
+        len += snprintf(data + len, sizeof(data) - (size_t)len, ",\"failedRecipients\":%zu", failed);
+    snprintf(data + len, sizeof(data) - (size_t)len, "}");
+    return add(tx, clock_now(), type, account, resource, data, err);
 }
 
 /* ---- as text ---- */
