@@ -316,7 +316,6 @@ void connect_server(const struct entry *entry, struct mail_server *server)
         .verify_name = account->verify_name,
         .allow_cleartext_auth = account->allow_cleartext_auth,
         .timeout_ms = SECONDS(account->connection_timeout),
-        .session_key = entry->name,
     };
 }
 
@@ -359,19 +358,21 @@ static int open_once(struct connect *connect, const struct mail_server *server, 
     return connect->protocol->start(connect->session, auth, err);
 }
 
-/* Who verifies wants to see what the server shows now, and a certificate that was trusted in an earlier handshake may be renewed
- * since it no longer is: both take a whole handshake. */
+/* A certificate that was trusted in an earlier handshake may be renewed since it no longer is: then it takes a whole handshake. */
 int connect_open(struct connect *connect, struct err *err)
 {
     AUTO_SECRET char *secret = NULL;
+    AUTO_FREE char *session_key = NULL;
     struct mail_server server;
     struct mail_auth auth;
 
     if (check_settings(connect, err) < 0 || connect_auth(connect, &auth, &secret, err) < 0)
         return -1;
     connect_server(connect->account, &server);
-    if (connect->steps)
-        server.session_key = NULL;
+    /* Of the server, not of the account: a resumed session's certificate is judged anew for each account, and a thousand accounts of one
+     * server need no thousand sessions. Who verifies wants to see what it shows now. */
+    session_key = hosts_id(server.hostname, server.port);
+    server.session_key = connect->steps ? NULL : session_key;
     if (open_once(connect, &server, &auth, err) == 0)
         return 0;
     if (strcmp(err->id, HOSTS_RESUMED) != 0)

@@ -295,14 +295,29 @@ enum account_state live_state(struct live *live)
     return state;
 }
 
-int64_t live_queue_size(struct live *live)
+static int64_t read_number(struct live *live, const int64_t *at)
 {
-    int64_t size;
+    int64_t number;
 
     pthread_mutex_lock(&live->lock);
-    size = live->queue_size;
+    number = *at;
     pthread_mutex_unlock(&live->lock);
-    return size;
+    return number;
+}
+
+int64_t live_queue_size(struct live *live)
+{
+    return read_number(live, &live->queue_size);
+}
+
+int64_t live_received(struct live *live)
+{
+    return read_number(live, &live->number_received);
+}
+
+int64_t live_unacknowledged(struct live *live)
+{
+    return read_number(live, &live->unacknowledged);
 }
 
 void live_count_discarded(struct live *live, int64_t now, const char *cause)

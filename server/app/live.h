@@ -83,6 +83,8 @@ enum account_state live_state(struct live *live);
 int64_t live_queue_size(struct live *live);
 void live_count_discarded(struct live *live, int64_t now, const char *cause);
 void live_count_received(struct live *live, int64_t by);
+int64_t live_received(struct live *live);
+int64_t live_unacknowledged(struct live *live);
 void live_transcript_add(struct live *live, const char *line);
 json_t *live_transcript(struct live *live);                             /* array of lines, oldest first */
 

@@ -10,12 +10,22 @@
 #include "app/sender_result.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include <config.h>
 #include "mail/imap_mailbox.h"
 
 #define SUSPECT_TIMES 3         /* after so many failures in a row the others go on without it */
 #define MISSING_FOR DAYS(7)     /* a server that forgets a message for so long will not remember it */
 
 /* ---- open and close ---- */
+
+/* Where the connection is to last, or somebody looks: the server's log then says who that is. RFC 2971. */
+static int identify(struct receive *receive, struct err *err)
+{
+    const struct account *account = receive->account;
+    bool imap = account_transport(receive->entry->type, account) == TRANSPORT_IMAP;
+
+    return imap && (account->push || account->debug) ? imap_identify(receive->connect->imap, PACKAGE_VERSION, NULL, 0, err) : 0;
+}
 
 int receive_open(struct receive **ret, struct station *station, struct entry *entry, struct live *live,
                  struct receive_trouble *trouble, struct err *err)
@@ -30,7 +40,7 @@ int receive_open(struct receive **ret, struct station *station, struct entry *en
     pthread_mutex_init(&receive->lock, NULL);
     pthread_cond_init(&receive->less, NULL);
     receive->connect = connect_new(station, entry, true);
-    if (connect_open(receive->connect, err) == 0) {
+    if (connect_open(receive->connect, err) == 0 && identify(receive, err) == 0) {
         *ret = receive;
         return 0;
     }

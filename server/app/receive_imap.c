@@ -21,6 +21,13 @@ static void uid_text(uint32_t uid, char text[16])
     snprintf(text, 16, "%" PRIu32, uid);
 }
 
+static int compare_uids(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
 static int refuse_mark(const struct receive *receive, struct err *err)
 {
     return err_id(err, ERR_REFUSED, "config.readOnly", "imap.select",
@@ -403,6 +410,7 @@ static int do_todo(struct receive *receive, enum store_todo todo, struct err *er
 
     for (size_t i = 0; i < list.count; i++)
         uids[i] = (uint32_t)strtoul(list.rows[i].uid, NULL, 10);
+    qsort(uids, list.count, sizeof(*uids), compare_uids);
     if (rc == 0 && list.count > 0 && receive->imap.read_only)
         rc = receive->account->delivery_policy == POLICY_MARK_AS_UNREAD ? 0 : refuse_mark(receive, err);
     else if (rc == 0 && list.count > 0 && todo == TODO_SEEN)
@@ -416,13 +424,6 @@ static int do_todo(struct receive *receive, enum store_todo todo, struct err *er
 }
 
 /* ---- rows of what others have removed ---- */
-
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
 
 static int forget_gone(struct receive *receive, struct err *err)
 {

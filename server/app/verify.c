@@ -172,7 +172,6 @@ static void probe_run(void *ctx)
     int rc;
 
     connect_server(probe->settings, &server);
-    server.session_key = NULL;
     rc = atomic_load(&probe->station->stopping) ? err_id(&err, ERR_STOPPED, "connect.stopped", NULL, "Postern is stopping.")
          : mail_probe(transport_of(probe->settings), &server, &observer, &err);
     probe->answer = probe_answer(&probing, rc == 0, &err);

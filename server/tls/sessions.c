@@ -10,7 +10,7 @@
 #include "base/clock.h"
 
 #define KEPT_MAX 256   /* all keys together; about 8 KB each */
-#define KEPT_PER_KEY 2 /* an account's connections at a time, usually */
+#define KEPT_PER_KEY 16 /* a server's connections that come and go at a time */
 
 struct entry {
     TAILQ_ENTRY(entry) link;
