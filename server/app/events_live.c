@@ -23,7 +23,7 @@
 #define PIECE_MAX (64 * 1024)           /* one more event may come on top */
 #define PAGE 500                        /* events read from the store at a time */
 #define PUMP_PAGE 256
-#define TEXT_MAX 32768                  /* bytes of one event as it is told */
+#define TEXT_MAX 65536                  /* bytes of one event as it is told */
 #define HEARTBEAT SECONDS(15)
 #define ROLE_EVERY SECONDS(20)
 #define NOTES_MAX 50000                 /* waiting to be written; above it they are counted, and lost */

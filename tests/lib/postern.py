@@ -25,7 +25,7 @@ ADMIN_PASSWORD = "Correct-horse 7 battery"
 READY_SECONDS = 30
 STOP_SECONDS = 30
 SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|ThreadSanitizer|"
-                              r"runtime error:|ERROR SUMMARY: [1-9]")
+                              r"runtime error:|ERROR SUMMARY: [1-9]|An event of the unknown type")
 
 
 def program():
