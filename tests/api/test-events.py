@@ -5,6 +5,7 @@
 
 import datetime
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -12,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from catcher import Catcher
 from pki import Pki
-from postern import Postern
+from postern import TOP, Postern
 from schema import faults, strict
 from sse import Stream
 from tap import diag, is_, main, ok, scale
@@ -96,6 +97,21 @@ def live():
                                 {**document, "components": strict(document["components"])})
                 wrong += [f"{one['type']} isn't listed"] * (one["type"] not in described)
             is_(wrong, [], "events are as described")
+
+
+def sources():
+    """What the sources name stands in the table; what is put together at run time is tests/unit/test-events' to look at."""
+    with Postern() as postern:
+        known = {one["name"] for one in postern.api.get(EVENTS + "/types").json["items"]}
+    named = set()
+    for folder, _, files in os.walk(os.path.join(TOP, "server")):
+        for name in files:
+            if name.endswith(".c"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    for call in re.findall(r"\bevents_(?:add|note)\(([^;]*);", file.read()):
+                        named |= set(re.findall(r'"([a-z]+(?:[A-Z]\w*)?\.\w+)"', call.partition("json_pack")[0]))
+    ok(len(named) > 5, f"types in the sources: {len(named)}")
+    is_(sorted(named - known), [], "each is in the table")
 
 
 def negotiation():
@@ -536,5 +552,5 @@ def heartbeats():
             is_(stream.last_id, newest, "and says how far one has heard, also of what one didn't ask for")
 
 
-main(live, negotiation, resuming, gaps, purging, pages, filters, messages, states_and_certificates, rights, ends, many, slow,
+main(live, sources, negotiation, resuming, gaps, purging, pages, filters, messages, states_and_certificates, rights, ends, many, slow,
      heartbeats)
