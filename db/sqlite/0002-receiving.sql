@@ -1,15 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What is known of the mailbox that an IncomingAccount reads, so that each message is delivered once.
 
--- source: server, user and mailbox as configured; another one is another mailbox. generation: grows when the mailbox became another
--- one, or its UIDs did; rows of mailbox_message belong to one. last_uid: IMAP, every message up to it is known.
+-- source: server, user and mailbox as configured; another one is another mailbox, and the ones before stay known for when somebody
+-- comes back to them. generation: a number of its own for each mailbox, and a new one when its UIDs become others; rows of
+-- mailbox_message belong to one. last_uid: IMAP, every message up to it is known.
 CREATE TABLE mailbox (
-    account      TEXT PRIMARY KEY NOT NULL,
+    account      TEXT NOT NULL,
     source       TEXT NOT NULL,
     generation   INTEGER NOT NULL,
     uid_validity INTEGER NOT NULL,
-    last_uid     INTEGER NOT NULL
-) STRICT;
+    last_uid     INTEGER NOT NULL,
+    PRIMARY KEY (account, source)
+) STRICT, WITHOUT ROWID;
 
 -- A message on the server that is known here. todo: what is still to be done about it there; NULL: nothing.
 CREATE TABLE mailbox_message (

@@ -56,6 +56,8 @@ static const struct cause causes[] = {
       "Choose Use Ssl or Use Start Tls. Only if the server can do neither, set Allow Cleartext Auth." },
     { "auth.channelBinding", STATE_FAULT,
       "Somebody may stand between Postern and the server. Compare the certificate's fingerprint with the server's own." },
+    { "auth.binding", STATE_FAULT,
+      "Check user name and password. If they are right, the server may not know how to bind a log-in to this kind of TLS: choose a mechanism without PLUS." },
     { "auth.temporary", STATE_DOWN, "The server cannot check log-ins now; Postern tries again." },
     { "protocol.greeting", STATE_DOWN, "The server does not want this connection; its words say why." },
     { "protocol.garbage", STATE_DOWN, "Check hostname, port and transport: this does not look like a mail server." },

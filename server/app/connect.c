@@ -257,8 +257,11 @@ static int on_judge(void *ctx, const struct tls_peer *peer, struct err *err)
     connect->peer = tls_peer_copy(peer);
     pthread_mutex_unlock(&open_lock);
     subject_of(connect, &subject);
-    if (hosts_judge(connect->station, &subject, peer, &result, err) == 0)
+    connect->trusted = false;
+    if (hosts_judge(connect->station, &subject, peer, &result, err) == 0) {
+        connect->trusted = result.verdict == TRUST_YES;
         return 0;
+    }
     keep_challenge(connect, &subject, err);
     return -1;
 }
@@ -358,6 +361,17 @@ static int open_once(struct connect *connect, const struct mail_server *server, 
     return connect->protocol->start(connect->session, auth, err);
 }
 
+/* Some servers offer to bind the log-in to the channel and then don't know how. Where a trust store vouches for the server, nobody can
+ * stand in between who would gain by our doing without; under an exemption somebody may, and we don't. */
+static int open_unbound(struct connect *connect, const struct mail_server *server, struct mail_auth *auth, struct err *err)
+{
+    if (auth->mechanism && strcmp(auth->mechanism, "auto") != 0)
+        return -1;
+    auth->unbound = true;
+    close_session(connect);
+    return open_once(connect, server, auth, err);
+}
+
 /* A certificate that was trusted in an earlier handshake may be renewed since it no longer is: then it takes a whole handshake. */
 int connect_open(struct connect *connect, struct err *err)
 {
@@ -375,6 +389,8 @@ int connect_open(struct connect *connect, struct err *err)
     server.session_key = connect->steps ? NULL : session_key;
     if (open_once(connect, &server, &auth, err) == 0)
         return 0;
+    if (strcmp(err->id, "auth.binding") == 0 && connect->trusted)
+        return open_unbound(connect, &server, &auth, err);
     if (strcmp(err->id, HOSTS_RESUMED) != 0)
         return -1;
     tls_client_forget_sessions();

@@ -53,7 +53,7 @@ int reading_messages(struct station *station, const struct reading_filter *filte
 {
     struct listing listing = {
         .filter = { .account = filter->account, .direction = filter->direction, .state = filter->state, .text = filter->text,
-                    .accounts = filter->accounts, .before = filter->before, .limit = filter->limit },
+                    .accounts = filter->accounts, .before = filter->before, .limit = filter->limit, .acknowledged = -1 },
         .visit = visit, .ctx = ctx, .resume = resume,
     };
 

@@ -146,11 +146,17 @@ char *receive_source(const struct receive *receive)
 
 /* ---- what is known of the mailbox ---- */
 
+struct look {
+    struct receive *receive;
+    char *source;
+};
+
 static int look_run(struct store_tx *tx, void *ctx, struct err *err)
 {
-    struct receive *receive = ctx;
+    const struct look *look = ctx;
+    struct receive *receive = look->receive;
 
-    return store_mailbox_find(tx, live_name(receive->live), &receive->mailbox, err);
+    return store_mailbox_find(tx, live_name(receive->live), look->source, &receive->mailbox, &receive->newest, err);
 }
 
 static int put_run(struct store_tx *tx, void *ctx, struct err *err)
@@ -163,20 +169,28 @@ static int put_run(struct store_tx *tx, void *ctx, struct err *err)
 int receive_look(struct receive *receive, uint32_t uid_validity, struct err *err)
 {
     AUTO_FREE char *source = receive_source(receive);
+    struct look look = { receive, source };
     struct store_mailbox *mailbox = &receive->mailbox;
-    bool first;
 
     store_mailbox_clear(mailbox);
-    if (store_read(receive->station->store, look_run, receive, err) < 0)
+    receive->renumbered = false;
+    if (store_read(receive->station->store, look_run, &look, err) < 0)
         return -1;
-    if (mailbox->source && strcmp(mailbox->source, source) == 0 && mailbox->uid_validity == uid_validity)
+    if (mailbox->source && mailbox->uid_validity == uid_validity)
         return 0;
-    first = mailbox->source == NULL;
-    free(mailbox->source);
-    *mailbox = (struct store_mailbox){ TAKE(source), mailbox->generation + 1, uid_validity, 0 };
-    if (!first)
+    receive->renumbered = mailbox->source != NULL;
+    store_mailbox_clear(mailbox);
+    *mailbox = (struct store_mailbox){ TAKE(source), receive->newest + 1, uid_validity, 0 };
+    if (receive->newest > 0)
         return 1;
     return store_write(receive->station->store, put_run, receive, false, err);
+}
+
+void receive_renumber(struct receive *receive)
+{
+    receive->renumbered = true;
+    receive->mailbox.generation = receive->newest + 1;
+    receive->mailbox.last_uid = 0;
 }
 
 struct adopted {
@@ -188,17 +202,10 @@ static int adopted_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     const struct adopted *adopted = ctx;
     const struct receive *receive = adopted->receive;
-    const char *account = live_name(receive->live);
-    struct store_mailbox before = { 0 };
-    bool same_place;
 
-    if (store_mailbox_find(tx, account, &before, err) < 0)
-        return -1;
-    same_place = before.source && strcmp(before.source, receive->mailbox.source) == 0;
-    store_mailbox_clear(&before);
     if (put_run(tx, adopted->receive, err) < 0)
         return -1;
-    return events_add(tx, same_place ? "mailbox.uidValidityChanged" : "mailbox.changed", account, NULL,
+    return events_add(tx, receive->renumbered ? "mailbox.uidValidityChanged" : "mailbox.changed", live_name(receive->live), NULL,
                       json_pack("{s:I, s:I, s:I}", "uidValidity", (json_int_t)receive->mailbox.uid_validity, "messages",
                                 (json_int_t)adopted->messages, "known", (json_int_t)adopted->matched), err);
 }
@@ -207,8 +214,9 @@ int receive_adopted(struct receive *receive, int64_t matched, int64_t messages, 
 {
     struct adopted adopted = { receive, matched, messages };
 
-    log_info(live_name(receive->live), "The mailbox, or its numbering, has become another one; of its %lld messages %lld are known.",
-             (long long)messages, (long long)matched);
+    log_info(live_name(receive->live), "%s; of its %lld messages %lld are known.",
+             receive->renumbered ? "The mailbox has other numbers than before" : "It is another mailbox than before", (long long)messages,
+             (long long)matched);
     return store_write(receive->station->store, adopted_run, &adopted, false, err);
 }
 

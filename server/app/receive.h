@@ -28,6 +28,8 @@ struct receive {
     struct connect *connect;
     struct receive_trouble *trouble;    /* the receiver's */
     struct store_mailbox mailbox;       /* as it is stored */
+    int64_t newest;             /* generation of any mailbox of the account */
+    bool renumbered;            /* the mailbox is the one it was, its UIDs aren't */
     struct imap_mailbox imap;   /* as the server told; IMAP */
     bool selected, looked;
     bool idling;
@@ -66,9 +68,12 @@ bool receive_is_void(const struct receive *receive);
 int  receive_stopped(struct err *err);                  /* -1 */
 /* Server, user and mailbox: where the messages come from. The caller frees. */
 char *receive_source(const struct receive *receive);
-/* What is stored about the mailbox, for the first poll of a connection. `uid_validity` 0 for POP3. 1: it has become another one, and
- * what is known of the old one is still there under the old generation; receive->mailbox then is the new one, not yet stored. */
+/* What is stored about the mailbox, for the first poll of a connection. `uid_validity` 0 for POP3. 1: it is another one than was read
+ * before, or has other UIDs; what is known of those is still there under their generations, and receive->mailbox is the new one, not yet
+ * stored. */
 int receive_look(struct receive *receive, uint32_t uid_validity, struct err *err);
+/* Its UIDs have become others after all: as if receive_look() had said 1. */
+void receive_renumber(struct receive *receive);
 /* Stores receive->mailbox; from then on older generations are forgotten. Tells how many messages were `matched`, where the UIDs changed. */
 int receive_adopted(struct receive *receive, int64_t matched, int64_t messages, struct err *err);
 /* Those of `remotes` that are known from the mailbox before this generation are known in it. Adds to `*matched`. */

@@ -95,6 +95,33 @@ static int refuse_uids(const struct receive *receive, struct err *err)
                   receive->account->hostname);
 }
 
+static int read_rows(struct drop *drop, struct err *err)
+{
+    map_free(drop->rows);
+    drop->rows = map_new();
+    receive_list_clear(&drop->known);
+    if (receive_known(drop->receive, &drop->known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < drop->known.count; i++)
+        map_put(drop->rows, drop->known.rows[i].uid, &drop->known.rows[i]);
+    return 0;
+}
+
+/* POP3 has no UIDVALIDITY: that messages were there, others are, and not one is known shows that the UIDs have become others. */
+static bool is_renumbered(const struct drop *drop)
+{
+    size_t there = 0;
+
+    if (!drop->has_uids || drop->count == 0)
+        return false;
+    for (size_t i = 0; i < drop->known.count; i++)
+        there += drop->known.rows[i].missing_since == 0 && drop->known.rows[i].todo != TODO_DELETE;
+    for (size_t i = 0; i < drop->count; i++)
+        if (map_get(drop->rows, drop->items[i].uid))
+            return false;
+    return there > 0;
+}
+
 static int list_drop(struct drop *drop, struct err *err)
 {
     struct receive *receive = drop->receive;
@@ -106,14 +133,13 @@ static int list_drop(struct drop *drop, struct err *err)
     if (!drop->has_uids && receive->account->delivery_policy != POLICY_DELETE)
         return refuse_uids(receive, err);
     rc = receive_look(receive, 0, err);
+    if (rc == 0)
+        rc = read_rows(drop, err) < 0 ? -1 : is_renumbered(drop);
+    if (rc > 0 && !receive->renumbered && drop->rows)
+        receive_renumber(receive);
     if (rc > 0)
-        rc = adopt(drop, err);
-    if (rc < 0 || receive_known(receive, &drop->known, err) < 0)
-        return -1;
-    drop->rows = map_new();
-    for (size_t i = 0; i < drop->known.count; i++)
-        map_put(drop->rows, drop->known.rows[i].uid, &drop->known.rows[i]);
-    return 0;
+        rc = adopt(drop, err) < 0 ? -1 : read_rows(drop, err);
+    return rc;
 }
 
 /* ---- fetching ---- */

@@ -66,6 +66,15 @@ static int tell(struct store_tx *tx, const struct message *message, struct err *
                                 message->subject ?: "", "messageId", message->message_id ?: "", "size", (json_int_t)message->size), err);
 }
 
+/* Of one that is too large the body stays on the server. */
+static int tell_too_large(struct store_tx *tx, const struct receipt *receipt, struct err *err)
+{
+    return events_add(tx, "mailbox.messageSkipped", receipt->message->account, NULL,
+                      json_pack("{s:s, s:s, s:I, s:s, s:s}", "uid", receipt->uid, "id", receipt->message->id, "size",
+                                (json_int_t)receipt->size, "code", "limit.messageSize", "cause",
+                                "The message is larger than Max Message Size: only its headers are here, and it stays on the server."), err);
+}
+
 static int receipt_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct receipt *receipt = ctx;
@@ -90,10 +99,12 @@ static int receipt_run(struct store_tx *tx, void *ctx, struct err *err)
     if ((known ? store_remote_update(tx, message->account, generation, &remote, err)
                : store_remote_add(tx, message->account, generation, &remote, err)) < 0)
         return -1;
-    if (intake_relate(tx, message, err) < 0 || tell(tx, message, err) < 0)
+    if (intake_relate(tx, message, err) < 0 || tell(tx, message, err) < 0 ||
+        (receipt->headers_only && tell_too_large(tx, receipt, err) < 0))
         return -1;
     receipt->outcome = 1;
-    return live_store_once(tx, receive->live, receive->entry->type, err);
+    live_count_received(receive->live, 1);
+    return live_store(tx, receive->live, receive->entry->type, err);
 }
 
 static void receipt_done(void *ctx, const struct err *err)
@@ -103,7 +114,7 @@ static void receipt_done(void *ctx, const struct err *err)
     bool stored = err == NULL && receipt->outcome == 1;
     size_t bytes = receipt->spool.len;
 
-    if (!stored)
+    if (err && receipt->outcome == 1)
         live_count_received(receive->live, -1);
     receipt_free(receipt);
     pthread_mutex_lock(&receive->lock);
@@ -167,7 +178,6 @@ int receipt_store(struct receipt *receipt, const char *uid, struct err *err)
         receipt_free(receipt);
         return -1;
     }
-    live_count_received(receive->live, 1);
     store_submit(receive->station->store, receipt_run, receipt_done, receipt, false);
     return 0;
 }

@@ -57,7 +57,7 @@ static int by_sasl(struct imap_session *imap, const char *mechanism, const struc
     if (session_exchange(&login, sasl, mechanism, err) < 0)
         return -1;
     if (imap->in.status != IMAP_OK)
-        return refused(imap, login.step, mechanism, sasl_reason(sasl), err);
+        return session_name_binding(sasl, refused(imap, login.step, mechanism, sasl_reason(sasl), err), err);
     return session_check_proof(&login, sasl, mechanism, err);
 }
 

@@ -40,7 +40,7 @@ static int by_sasl(struct pop3_session *pop3, const char *mechanism, const struc
         session_exchange(&login, sasl, mechanism, err) < 0)
         return -1;
     if (pop3->reply.status != POP3_OK)
-        return refused(pop3, "auth", mechanism, sasl_reason(sasl), err);
+        return session_name_binding(sasl, refused(pop3, "auth", mechanism, sasl_reason(sasl), err), err);
     return session_check_proof(&login, sasl, mechanism, err);
 }
 

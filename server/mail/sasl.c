@@ -36,6 +36,7 @@ struct sasl {
     char *first;            /* bearer: what is said first */
     size_t first_len;
     bool said;
+    bool asked; /* the server said something to what we said first */
     bool complete;
     char reason[256];
 };
@@ -102,7 +103,7 @@ static const char *choose_strongest(const struct mail_auth *auth, const struct s
 
         if (!(m->flags & BEARER) == bearer || (m->flags & ONLY_NAMED))
             continue;
-        if ((m->flags & BINDING) && channel->binding == NULL)
+        if ((m->flags & BINDING) && (channel->binding == NULL || auth->unbound))
             continue;
         if (is_offered(offered, m->name))
             return m->name;
@@ -261,6 +262,7 @@ static int step_session(struct sasl *sasl, struct str challenge, struct buf *ans
                       sasl->mechanism->name);
     if (sasl->complete)
         return 0;
+    sasl->asked = sasl->said;
     rc = gsasl_step(sasl->session, challenge.p, challenge.len, &out, &len);
     sasl->said = true;
     if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE) {
@@ -330,6 +332,11 @@ bool sasl_is_client_first(const struct sasl *sasl)
 bool sasl_is_complete(const struct sasl *sasl)
 {
     return sasl->complete;
+}
+
+bool sasl_is_unknown_binding(const struct sasl *sasl)
+{
+    return (sasl->mechanism->flags & BINDING) && !sasl->asked;
 }
 
 const char *sasl_reason(const struct sasl *sasl)

@@ -33,6 +33,7 @@ struct mail_auth {
     const char *username;
     const char *secret;    /* the password, or the token */
     const char *mechanism; /* only this one; NULL, "" or "auto": the strongest that is offered */
+    bool unbound;          /* auto: not bound to the channel, though it could be */
 };
 
 #endif

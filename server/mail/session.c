@@ -137,6 +137,13 @@ int session_exchange(const struct session_login *login, struct sasl *sasl, const
                        dialog_hostname(login->dialog));
 }
 
+int session_name_binding(const struct sasl *sasl, int rc, struct err *err)
+{
+    if (rc < 0 && err && strcmp(err->id, "auth.refused") == 0 && sasl_is_unknown_binding(sasl))
+        snprintf(err->id, sizeof(err->id), "auth.binding");
+    return rc;
+}
+
 int session_check_proof(const struct session_login *login, const struct sasl *sasl, const char *mechanism,
                         struct err *err)
 {

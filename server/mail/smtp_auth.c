@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "mail/sasl.h"
+#include "mail/session.h"
 #include "mail/smtp_session.h"
 #include "mail/text.h"
 
@@ -108,7 +109,7 @@ static int authenticate(struct smtp_session *smtp, const struct mail_auth *auth,
     if (exchange(smtp, sasl, mechanism, err) < 0)
         return -1;
     if (smtp->reply.code != 235)
-        return refused(smtp, sasl, mechanism, err);
+        return session_name_binding(sasl, refused(smtp, sasl, mechanism, err), err);
     if (!sasl_is_complete(sasl))
         return dialog_fail(smtp->dialog, ERR_REFUSED, "auth.refused", "auth", err,
                            "%s accepted the login without proving, as %s asks it to, that it knows the "

@@ -156,13 +156,15 @@ int store_search_add(struct store_tx *tx, const struct store_search_words *words
 
 struct store_mailbox {
     char *source;               /* server, user and mailbox as configured; NULL: never read */
-    int64_t generation;         /* of the rows below; another one when the mailbox or its UIDs became others */
+    int64_t generation;         /* of the rows below; one of its own, and another one when its UIDs become others */
     uint32_t uid_validity;      /* IMAP */
     uint32_t last_uid;          /* IMAP: every message up to it is known */
 };
 void store_mailbox_clear(struct store_mailbox *mailbox);
-int store_mailbox_find(struct store_tx *tx, const char *account, struct store_mailbox *ret, struct err *err);
-/* Also forgets the rows of other generations. */
+/* `*newest`: the greatest generation of any mailbox of the account, 0 when it never read one. */
+int store_mailbox_find(struct store_tx *tx, const char *account, const char *source, struct store_mailbox *ret, int64_t *newest,
+                       struct err *err);
+/* Also forgets the rows of generations that are no mailbox's any more, and all but the newest few mailboxes. */
 int store_mailbox_put(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err);
 int store_mailbox_advance(struct store_tx *tx, const char *account, int64_t generation, uint32_t last_uid, struct err *err);
 int store_mailbox_remove(struct store_tx *tx, const char *account, struct err *err);           /* with its rows */

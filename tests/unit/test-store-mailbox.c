@@ -15,6 +15,7 @@ struct asking {
     int64_t now;
     char uids[256];             /* what was visited, with blanks between */
     int result;
+    int64_t newest;
     struct message *message;
     struct store_message_counts counts;
 };
@@ -30,7 +31,7 @@ static int find_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct asking *asking = ctx;
 
-    return store_mailbox_find(tx, asking->account, &asking->mailbox, err);
+    return store_mailbox_find(tx, asking->account, "imap://u@h/INBOX", &asking->mailbox, &asking->newest, err);
 }
 
 static int add_run(struct store_tx *tx, void *ctx, struct err *err)
@@ -214,10 +215,13 @@ static void test_generations(struct store *store)
     add(store, 2, "1", "<a@x>", 100, TODO_NOTHING, 0);
     asking = (struct asking){ "in", .mailbox = { (char *)"imap://u@h/INBOX", 2, 6, 0 } };
     run(store, put_run, asking);
-    ok(known(store, 2, "1") && !known(store, 1, "7"), "a new generation forgets the old ones");
+    ok(known(store, 2, "1") && !known(store, 1, "7"), "new UIDs of a mailbox forget the old ones");
+    asking = (struct asking){ "in", .mailbox = { (char *)"imap://u@elsewhere/INBOX", 3, 6, 0 } };
+    run(store, put_run, asking);
+    ok(known(store, 2, "1"), "another mailbox beside it doesn't");
     asking = run(store, find_run, (struct asking){ "in" });
-    ok(asking.mailbox.generation == 2 && asking.mailbox.uid_validity == 6 && strcmp(asking.mailbox.source, "imap://u@h/INBOX") == 0,
-       "and is what is found");
+    ok(asking.newest == 3 && asking.mailbox.generation == 2 && asking.mailbox.uid_validity == 6 && strcmp(asking.mailbox.source, "imap://u@h/INBOX") == 0,
+       "and each is found again");
     store_mailbox_clear(&asking.mailbox);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define DOING "Keeping what is known of a mailbox"
+#define READING "Reading what is known of a mailbox"
+#define MAILBOXES_KEPT "5"      /* of an account that is pointed to one after the other */
 
 static const char *const todo_names[] = { NULL, "seen", "delete", "fetch" };
 
@@ -25,28 +27,44 @@ void store_mailbox_clear(struct store_mailbox *mailbox)
     *mailbox = (struct store_mailbox){ 0 };
 }
 
-int store_mailbox_find(struct store_tx *tx, const char *account, struct store_mailbox *ret, struct err *err)
+static int newest_generation(struct store_tx *tx, const char *account, int64_t *ret, struct err *err)
 {
-    sqlite3_stmt *row = db_prepare(tx->db, "SELECT source, generation, uid_validity, last_uid FROM mailbox WHERE account = ?", err);
+    sqlite3_stmt *row = db_prepare(tx->db, "SELECT coalesce(max(generation), 0) FROM mailbox WHERE account = ?", err);
+
+    if (row == NULL)
+        return -1;
+    bind_static(row, 1, account);
+    if (db_step(tx->db, row, READING, err) < 0)
+        return -1;
+    *ret = sqlite3_column_int64(row, 0);
+    sqlite3_reset(row);
+    return 0;
+}
+
+int store_mailbox_find(struct store_tx *tx, const char *account, const char *source, struct store_mailbox *ret, int64_t *newest,
+                       struct err *err)
+{
+    sqlite3_stmt *row = db_prepare(tx->db, "SELECT source, generation, uid_validity, last_uid FROM mailbox WHERE account = ? AND source = ?", err);
     int rc;
 
     *ret = (struct store_mailbox){ 0 };
     if (row == NULL)
         return -1;
     bind_static(row, 1, account);
-    rc = db_step(tx->db, row, "Reading what is known of a mailbox", err);
+    bind_static(row, 2, source);
+    rc = db_step(tx->db, row, READING, err);
     if (rc == 1) {
         *ret = (struct store_mailbox){ column_text(row, 0), sqlite3_column_int64(row, 1), (uint32_t)sqlite3_column_int64(row, 2),
                                        (uint32_t)sqlite3_column_int64(row, 3) };
         sqlite3_reset(row);
     }
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? -1 : newest_generation(tx, account, newest, err);
 }
 
-int store_mailbox_put(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err)
+static int put_mailbox(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err)
 {
     sqlite3_stmt *s = db_prepare(tx->db, "INSERT INTO mailbox (account, source, generation, uid_validity, last_uid) VALUES (?, ?, ?, ?, ?) "
-                                         "ON CONFLICT (account) DO UPDATE SET source = excluded.source, generation = excluded.generation, "
+                                         "ON CONFLICT (account, source) DO UPDATE SET generation = excluded.generation, "
                                          "uid_validity = excluded.uid_validity, last_uid = excluded.last_uid", err);
 
     if (s == NULL)
@@ -56,15 +74,29 @@ int store_mailbox_put(struct store_tx *tx, const char *account, const struct sto
     bind_int(s, 3, mailbox->generation);
     bind_int(s, 4, mailbox->uid_validity);
     bind_int(s, 5, mailbox->last_uid);
-    if (db_run(tx->db, s, DOING, err) < 0)
-        return -1;
-    s = db_prepare(tx->db, "DELETE FROM mailbox_message WHERE account = ? AND (generation < ? OR generation > ?)", err);
-    if (s == NULL)
-        return -1;
-    bind_static(s, 1, account);
-    bind_int(s, 2, mailbox->generation);
-    bind_int(s, 3, mailbox->generation);
     return db_run(tx->db, s, DOING, err);
+}
+
+int store_mailbox_put(struct store_tx *tx, const char *account, const struct store_mailbox *mailbox, struct err *err)
+{
+    static const char *const old[] = {
+        "DELETE FROM mailbox WHERE account = ?1 AND generation NOT IN "
+            "(SELECT generation FROM mailbox WHERE account = ?1 ORDER BY generation DESC LIMIT " MAILBOXES_KEPT ")",
+        "DELETE FROM mailbox_message WHERE account = ?1 AND generation NOT IN (SELECT generation FROM mailbox WHERE account = ?1)",
+    };
+
+    if (put_mailbox(tx, account, mailbox, err) < 0)
+        return -1;
+    for (size_t i = 0; i < COUNT_OF(old); i++) {
+        sqlite3_stmt *s = db_prepare(tx->db, old[i], err);
+
+        if (s == NULL)
+            return -1;
+        bind_static(s, 1, account);
+        if (db_run(tx->db, s, DOING, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int store_mailbox_advance(struct store_tx *tx, const char *account, int64_t generation, uint32_t last_uid, struct err *err)
