@@ -83,6 +83,16 @@ json_t *hosts_chain_json(const struct tls_peer *peer)
     return chain;
 }
 
+static void add_cert(struct tls_peer *peer, const json_t *certificate)
+{
+    struct tls_cert cert;
+
+    hosts_entry_der(certificate, &cert);
+    if (cert.der)
+        tls_peer_add(peer, cert.der, cert.len);
+    free(cert.der);
+}
+
 struct tls_peer *hosts_entry_peer(const struct allowed_host *host)
 {
     struct tls_peer *peer;
@@ -93,13 +103,9 @@ struct tls_peer *hosts_entry_peer(const struct allowed_host *host)
     peer->name = mem_strdup(host->hostname);
     peer->port = (uint16_t)host->port;
     peer->version = TLS_VERSION_1_2;
-    hosts_entry_der(host->certificate, &peer->chain[0]);
-    peer->chain_len = 1;
-    for (size_t i = 0; i < json_array_size(host->chain) && peer->chain_len < TLS_CHAIN_MAX; i++) {
-        hosts_entry_der(json_array_get(host->chain, i), &peer->chain[peer->chain_len]);
-        if (peer->chain[peer->chain_len].der)
-            peer->chain_len++;
-    }
+    add_cert(peer, host->certificate);
+    for (size_t i = 0; i < json_array_size(host->chain) && peer->chain_len < TLS_CHAIN_MAX; i++)
+        add_cert(peer, json_array_get(host->chain, i));
     return peer;
 }
 

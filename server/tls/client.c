@@ -112,17 +112,17 @@ static int64_t resumable_until(const struct tls_peer *peer)
     return expires < until ? expires : until;
 }
 
-static int shake_hands(struct tls_session *session, int64_t deadline)
+static int shake_hands(struct tls_session *session, int64_t deadline, struct err *io_err)
 {
     int rc;
 
-    tls_session_begin(session, deadline);
+    tls_session_begin(session, deadline, io_err);
     do
         rc = gnutls_handshake(session->gnutls);
     while (rc < 0 && !gnutls_error_is_fatal(rc) && !session->io_failed && clock_mono() <= deadline);
     if (rc < 0 && !gnutls_error_is_fatal(rc) && !session->io_failed) { /* warnings without end */
         session->io_failed = true;
-        err_id(&session->io_err, ERR_TEMPORARY, "protocol.timeout", NULL, "out of time");
+        err_id(io_err, ERR_TEMPORARY, "protocol.timeout", NULL, "out of time");
     }
     return rc;
 }
@@ -167,6 +167,7 @@ int tls_client_start(struct net_conn *conn, const struct tls_options *options, i
     AUTO(tls_session) session = NULL;
     AUTO(tls_peer) peer = NULL;
     AUTO(tls_kept) kept = NULL;
+    struct err io_err;
     int rc;
 
     pthread_once(&shared_once, shared_make);
@@ -179,7 +180,7 @@ int tls_client_start(struct net_conn *conn, const struct tls_options *options, i
     if (prepare(session, options, min, err) < 0)
         return -1;
     kept = resume(session, peer, min);
-    rc = shake_hands(session, deadline);
+    rc = shake_hands(session, deadline, &io_err);
     if (rc < 0) {
         tls_handshake_failed(session, rc, min, peer, err);
         if (peer->version != TLS_VERSION_NONE)

@@ -26,7 +26,7 @@ static void note_first(struct tls_session *session, const void *bytes, size_t le
 /* A time-out is EAGAIN, after which GnuTLS lets us try again; anything else ends the session. */
 static ssize_t io_failed(struct tls_session *session)
 {
-    bool waits = strcmp(session->io_err.id, "protocol.timeout") == 0;
+    bool waits = strcmp(session->io_err->id, "protocol.timeout") == 0;
 
     session->io_failed = true;
     gnutls_transport_set_errno(session->gnutls, waits ? EAGAIN : EIO);
@@ -36,7 +36,7 @@ static ssize_t io_failed(struct tls_session *session)
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *buf, size_t len)
 {
     struct tls_session *session = ptr;
-    ssize_t n = net_raw_read(session->conn, buf, len, session->deadline, &session->io_err);
+    ssize_t n = net_raw_read(session->conn, buf, len, session->deadline, session->io_err);
 
     if (n < 0)
         return io_failed(session);
@@ -60,7 +60,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count
             buf_add(&joined, str_n(parts[i].iov_base, parts[i].iov_len));
         bytes = buf_str(&joined);
     }
-    if (net_raw_write(session->conn, bytes, session->deadline, &session->io_err) < 0) {
+    if (net_raw_write(session->conn, bytes, session->deadline, session->io_err) < 0) {
         session->io_failed = true;
         gnutls_transport_set_errno(session->gnutls, EIO);
         return -1;
@@ -100,26 +100,27 @@ void tls_session_free(struct tls_session *session)
     free(session);
 }
 
-void tls_session_begin(struct tls_session *session, int64_t deadline)
+void tls_session_begin(struct tls_session *session, int64_t deadline, struct err *io_err)
 {
     session->deadline = deadline;
     session->io_failed = false;
-    session->io_err = (struct err){ 0 };
+    session->io_err = io_err;
+    *io_err = (struct err){ 0 };
 }
 
 int tls_session_failed(struct tls_session *session, int rc, struct err *err)
 {
     const char *peer = net_conn_peer(session->conn);
 
-    if (session->io_failed && strcmp(session->io_err.id, "protocol.timeout") == 0) {
+    if (session->io_failed && strcmp(session->io_err->id, "protocol.timeout") == 0) {
         if (err)
-            *err = session->io_err;
+            *err = *session->io_err;
         return -1;
     }
     session->broken = true;
     if (session->io_failed) {
         if (err)
-            *err = session->io_err;
+            *err = *session->io_err;
         return -1;
     }
     if (rc == GNUTLS_E_PREMATURE_TERMINATION) /* RFC 8446 6.1: without close_notify it may be cut off */
@@ -153,11 +154,12 @@ static int out_of_time(struct tls_session *session, struct err *err)
 static ssize_t layer_read(void *ctx, void *buf, size_t len, int64_t deadline, struct err *err)
 {
     struct tls_session *session = ctx;
+    struct err io_err;
     ssize_t n;
 
     if (session->broken)
         return net_conn_closed(session->conn, err);
-    tls_session_begin(session, deadline);
+    tls_session_begin(session, deadline, &io_err);
     do {
         n = gnutls_record_recv(session->gnutls, buf, len);
         if (n < 0 && goes_on(session, n) && clock_mono() > deadline)
@@ -169,10 +171,11 @@ static ssize_t layer_read(void *ctx, void *buf, size_t len, int64_t deadline, st
 static int layer_write(void *ctx, struct str bytes, int64_t deadline, struct err *err)
 {
     struct tls_session *session = ctx;
+    struct err io_err;
 
     if (session->broken)
         return net_conn_closed(session->conn, err);
-    tls_session_begin(session, deadline);
+    tls_session_begin(session, deadline, &io_err);
     session->wrote = true;
     while (bytes.len > 0) {
         ssize_t n = gnutls_record_send(session->gnutls, bytes.p, bytes.len);
@@ -216,10 +219,11 @@ static void keep(struct tls_session *session)
 static void layer_close(void *ctx, bool orderly)
 {
     struct tls_session *session = ctx;
+    struct err io_err;
 
     if (orderly && !session->broken) {
         keep(session);
-        tls_session_begin(session, 0);
+        tls_session_begin(session, 0, &io_err);
         gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
     }
     tls_session_free(session);

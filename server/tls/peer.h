@@ -25,13 +25,16 @@ struct tls_peer {
     struct tls_cert chain[TLS_CHAIN_MAX];       /* the server's own first, in the order it sent them */
     size_t chain_len;
     enum tls_version version;
-    char cipher[64];                    /* "AES-256-GCM" */
-    char key_exchange[64];              /* "ECDHE-X25519" */
+    char cipher[24];                    /* "AES-256-GCM" */
+    char key_exchange[24];              /* "ECDHE-X25519" */
     uint8_t *ocsp;                      /* stapled answer, or NULL */
     size_t ocsp_len;
     bool resumed;
 };
 
+/* Adds a certificate to the chain, which has room. What is the same is there once for all peers that were made with this and
+ * with tls_peer_copy(): the accounts of one server, and the sessions kept for it. Any thread. */
+void tls_peer_add(struct tls_peer *peer, const uint8_t *der, size_t len);
 struct tls_peer *tls_peer_copy(const struct tls_peer *peer);
 void tls_peer_free(struct tls_peer *peer);
 MEM_FREEP(tls_peer)

@@ -80,9 +80,7 @@ static int report_chain(struct tls_session *session, struct tls_peer *peer, stru
             return err_id(err, ERR_TEMPORARY, "tls.handshake", "tls",
                           "%s showed a certificate of more than %d bytes.", net_conn_peer(session->conn),
                           TLS_CERT_MAX);
-        peer->chain[i].der = mem_copy(list[i].data, list[i].size);
-        peer->chain[i].len = list[i].size;
-        peer->chain_len++;
+        tls_peer_add(peer, list[i].data, list[i].size);
     }
     return 0;
 }
@@ -158,12 +156,12 @@ static int connection_failed(struct tls_session *session, struct err *err)
 {
     const char *name = net_conn_peer(session->conn);
 
-    if (session->io_failed && strcmp(session->io_err.id, "protocol.timeout") == 0)
+    if (session->io_failed && strcmp(session->io_err->id, "protocol.timeout") == 0)
         return err_id(err, ERR_TEMPORARY, "tls.timeout", "tls", "%s didn't finish the TLS handshake in time.",
                       name);
     if (session->io_failed) {
         if (err)
-            *err = session->io_err;
+            *err = *session->io_err;
         return -1;
     }
     return err_id(err, ERR_TEMPORARY, "connect.closed", "tls",

@@ -16,7 +16,7 @@ struct tls_session {
     gnutls_session_t gnutls;
     struct net_conn *conn;
     int64_t deadline;  /* of the call under way, for pull and push */
-    struct err io_err; /* what net/ said */
+    struct err *io_err; /* where the call under way keeps what net/ said */
     bool io_failed;
     bool broken; /* no orderly close, no resumption */
     bool wrote;  /* the caller went on after the handshake, so it trusts the peer */
@@ -33,7 +33,8 @@ extern const struct net_layer tls_layer;
 struct tls_session *tls_session_new(struct net_conn *conn);
 void tls_session_free(struct tls_session *session);
 MEM_FREEP(tls_session)
-void tls_session_begin(struct tls_session *session, int64_t deadline); /* before each call into GnuTLS */
+/* Before each call into GnuTLS; `io_err` must live until it was looked at. */
+void tls_session_begin(struct tls_session *session, int64_t deadline, struct err *io_err);
 /* How the last call into GnuTLS failed; -1. */
 int tls_session_failed(struct tls_session *session, int rc, struct err *err);
 

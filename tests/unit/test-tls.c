@@ -327,6 +327,7 @@ static void test_report(void)
         is_str(server.sni, rows[i].sni, "the name asked for");
         ok(copy->port == 465 && copy->chain_len == 1 && !copy->resumed && is_our_cert(&copy->chain[0]),
            "port and chain");
+        ok(copy != peer && copy->chain[0].der == peer->chain[0].der, "the certificate is there once");
         is_str(copy->key_exchange, "ECDHE-SECP256R1", "key exchange");
         is_str(copy->cipher, "AES-256-GCM", "cipher");
         ok(copy->ocsp_len == 5 && memcmp(copy->ocsp, "never", 5) == 0, "stapled answer");
