@@ -377,7 +377,7 @@ static int do_greeting(void *session, char detail[SESSION_SAID_MAX], struct err 
     imap->preauth = in->status == IMAP_PREAUTH;
     if (imap->preauth && dialog_server(imap->dialog)->security == SECURITY_STARTTLS)
         return refuse_preauth(imap, err);
-    imap->caps_known = imap_caps_read(&imap->caps, in);
+    imap->caps_known = imap_caps_read(&imap->caps, imap->offer, in);
     text_clean(imap_words(in), detail, SESSION_SAID_MAX);
     return 0;
 }
@@ -386,7 +386,7 @@ static int see_capability(struct imap_session *imap, void *ctx, struct err *err)
 {
     (void)err;
     if (strcmp(imap->in.name, "CAPABILITY") == 0)
-        *(bool *)ctx = imap_caps_read(&imap->caps, &imap->in);
+        *(bool *)ctx = imap_caps_read(&imap->caps, imap->offer, &imap->in);
     return 0;
 }
 
@@ -395,7 +395,7 @@ int imap_ask_capabilities(struct imap_session *imap, struct err *err)
     bool told = false;
 
     if (!imap->caps_known) {
-        imap->caps = (struct imap_caps){ 0 };
+        imap_caps_forget(&imap->caps, imap->offer);
         if (imap_send(imap, "capability", err, "CAPABILITY") < 0 ||
             imap_finish(imap, "capability", see_capability, &told, err) < 0)
             return -1;
@@ -416,7 +416,7 @@ static int do_capabilities(void *session, char detail[SESSION_SAID_MAX], struct 
 
     if (imap_ask_capabilities(imap, err) < 0)
         return -1;
-    snprintf(detail, SESSION_SAID_MAX, "%.*s", SESSION_SAID_MAX - 1, imap->caps.all);
+    snprintf(detail, SESSION_SAID_MAX, "%.*s", SESSION_SAID_MAX - 1, imap->offer->all);
     return 0;
 }
 
@@ -437,7 +437,7 @@ static int do_starttls(void *session, char detail[SESSION_SAID_MAX], struct err 
         return imap_refused(imap, imap_is_temporary(&imap->in) ? ERR_TEMPORARY : ERR_REFUSED,
                             "tls.starttlsRefused", "starttls", "offers STARTTLS and refuses it", err);
     /* Nothing that was said in the clear is known any more. */
-    imap->caps = (struct imap_caps){ 0 };
+    imap_caps_forget(&imap->caps, imap->offer);
     imap->caps_known = false;
     imap->alert[0] = '\0';
     imap_parser_clear(&imap->in);
@@ -462,17 +462,20 @@ int imap_open(struct imap_session *imap, const struct mail_auth *auth, struct er
 {
     static const struct session_steps steps = { do_greeting, do_capabilities, do_starttls };
     struct opening opening = { imap, auth };
+    struct imap_offer offer = { 0 };
+    int rc;
 
     imap->closing = imap->preauth = imap->caps_known = imap->partial = imap->idling = false;
     imap->view.open = false;
     imap->mechanism = NULL;
     imap->commands = 0;
     imap->alert[0] = '\0';
-    if (session_open(imap->dialog, &steps, imap, err) < 0)
-        return -1;
-    if (auth == NULL || auth->type == MAIL_AUTH_NONE)
-        return 0;
-    return session_step(imap->dialog, "authenticate", do_authenticate, &opening, false, err);
+    imap->offer = &offer;
+    rc = session_open(imap->dialog, &steps, imap, err);
+    if (rc == 0 && auth && auth->type != MAIL_AUTH_NONE)
+        rc = session_step(imap->dialog, "authenticate", do_authenticate, &opening, false, err);
+    imap->offer = NULL;
+    return rc;
 }
 
 void imap_logout(struct imap_session *imap)

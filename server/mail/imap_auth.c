@@ -128,19 +128,19 @@ static int log_in(struct imap_session *imap, const struct mail_auth *auth, const
                   struct err *err)
 {
     bool has_command = auth->type == MAIL_AUTH_BASIC && !imap->caps.login_disabled;
-    char offered[sizeof(imap->caps.auth) + 16];
+    char offered[sizeof(imap->offer->auth) + 16];
     const char *mechanism;
 
     if (imap->preauth && (channel->encrypted || channel->allow_cleartext)) {
         imap->mechanism = "PREAUTH";
         return 0;
     }
-    session_offer(imap->caps.auth, has_command, "LOGIN", offered, sizeof(offered));
+    session_offer(imap->offer->auth, has_command, "LOGIN", offered, sizeof(offered));
     mechanism = sasl_choose(auth, channel, offered, err);
     if (mechanism == NULL)
         return -1;
     imap->mechanism = mechanism;
-    return session_lists(imap->caps.auth, mechanism) ? by_sasl(imap, mechanism, auth, channel, err)
+    return session_lists(imap->offer->auth, mechanism) ? by_sasl(imap, mechanism, auth, channel, err)
                                                      : by_login(imap, auth, err);
 }
 
@@ -155,7 +155,7 @@ int imap_authenticate(struct imap_session *imap, const struct mail_auth *auth, s
     session_channel(imap->dialog, "imap", &binding, &channel);
     rc = log_in(imap, auth, &channel, &own);
     if (rc == 0) { /* RFC 9051 6.2.2: what it offered before is void */
-        imap->caps_known = imap_caps_read(&imap->caps, &imap->in);
+        imap->caps_known = imap_caps_read(&imap->caps, imap->offer, &imap->in);
         rc = imap_ask_capabilities(imap, &own);
     }
     if (rc < 0)

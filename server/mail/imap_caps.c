@@ -7,7 +7,7 @@
 #include "mail/imap_parse.h"
 #include "mail/text.h"
 
-void imap_caps_add(struct imap_caps *caps, struct str word)
+void imap_caps_add(struct imap_caps *caps, struct imap_offer *offer, struct str word)
 {
     const struct {
         const char *word;
@@ -37,25 +37,31 @@ void imap_caps_add(struct imap_caps *caps, struct str word)
     if (caps->rev2) /* RFC 9051 E: part of it */
         caps->idle = caps->uidplus = caps->move = caps->enable = caps->esearch = true;
     if (str_starts_nocase(word, STR("AUTH=")))
-        text_append(caps->auth, sizeof(caps->auth), str_from(word, 5));
-    text_append(caps->all, sizeof(caps->all), word);
+        text_append(offer->auth, sizeof(offer->auth), str_from(word, 5));
+    text_append(offer->all, sizeof(offer->all), word);
 }
 
-bool imap_caps_read(struct imap_caps *caps, const struct imap_parser *response)
+void imap_caps_forget(struct imap_caps *caps, struct imap_offer *offer)
+{
+    *caps = (struct imap_caps){ 0 };
+    *offer = (struct imap_offer){ 0 };
+}
+
+bool imap_caps_read(struct imap_caps *caps, struct imap_offer *offer, const struct imap_parser *response)
 {
     struct str rest, word;
 
     if (response->type == IMAP_UNTAGGED && strcmp(response->name, "CAPABILITY") == 0) {
-        *caps = (struct imap_caps){ 0 };
+        imap_caps_forget(caps, offer);
         for (const struct imap_node *node = imap_first(response); node; node = imap_next(response, node))
-            imap_caps_add(caps, imap_node_str(response, node));
+            imap_caps_add(caps, offer, imap_node_str(response, node));
         return true;
     }
     if (!imap_has_code(response, "CAPABILITY"))
         return false;
-    *caps = (struct imap_caps){ 0 };
+    imap_caps_forget(caps, offer);
     rest = imap_code_value(response);
     while (str_split(&rest, ' ', &word))
-        imap_caps_add(caps, word);
+        imap_caps_add(caps, offer, word);
     return true;
 }

@@ -24,12 +24,17 @@ struct imap_caps {
     bool special_use;    /* RFC 6154 */
     bool esearch;        /* RFC 4731 */
     bool id;             /* RFC 2971 */
-    char auth[256];      /* SASL mechanisms, separated by spaces */
-    char all[512];       /* as it was said, cut where it is too long; for a person */
 };
 
-void imap_caps_add(struct imap_caps *caps, struct str word);
+/* What matters only until one is logged in. */
+struct imap_offer {
+    char auth[256]; /* SASL mechanisms, separated by spaces */
+    char all[512];  /* as it was said, cut where it is too long; for a person */
+};
+
+void imap_caps_forget(struct imap_caps *caps, struct imap_offer *offer);
+void imap_caps_add(struct imap_caps *caps, struct imap_offer *offer, struct str word);
 /* "* CAPABILITY …" or "OK [CAPABILITY …]"; false when the response is neither. */
-bool imap_caps_read(struct imap_caps *caps, const struct imap_parser *response);
+bool imap_caps_read(struct imap_caps *caps, struct imap_offer *offer, const struct imap_parser *response);
 
 #endif

@@ -24,6 +24,7 @@ struct imap_view {
 struct imap_session {
     struct dialog *dialog;
     struct imap_caps caps;
+    struct imap_offer *offer; /* while it is opened */
     struct imap_parser in; /* the last response */
     unsigned commands;     /* how many were sent: the last one's tag is a<commands> */
     bool caps_known;       /* the server told them by itself, at a moment when that counts */

@@ -36,6 +36,7 @@ static uint32_t walk(const struct imap_parser *p, const struct imap_node *node, 
 static void use(const struct imap_parser *p)
 {
     struct imap_caps caps = { 0 };
+    struct imap_offer offer = { 0 };
     char said[100];
 
     must(p->count <= IMAP_NODES_MAX && p->text.len <= IMAP_TEXT_MAX && p->depth == 0);
@@ -44,9 +45,9 @@ static void use(const struct imap_parser *p)
     text_clean(imap_words(p), said, sizeof(said));
     must(str_is_utf8(str_c(said)) && !str_has_control(str_c(said)));
     must(imap_code(p).len + imap_code_value(p).len <= p->text.len);
-    imap_caps_read(&caps, p);
-    must(str_is_utf8(str_c(caps.auth)) && !str_has_control(str_c(caps.auth)));
-    must(str_is_utf8(str_c(caps.all)) && !str_has_control(str_c(caps.all)));
+    imap_caps_read(&caps, &offer, p);
+    must(str_is_utf8(str_c(offer.auth)) && !str_has_control(str_c(offer.auth)));
+    must(str_is_utf8(str_c(offer.all)) && !str_has_control(str_c(offer.all)));
 }
 
 /* Large literals go here. */
