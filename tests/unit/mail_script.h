@@ -2,8 +2,8 @@
 /* tests/unit/mail_script.h - a scripted server on loopback, and an eye on what a session tells of itself.
  *
  * A script is lines: "S:text" is sent with CRLF ("|" within it is another), "R:text" as it is, "nnX:text" as "S:", nn
- * times, "C:text" must be the next line received (a "*" at its end stands for any rest), "HANG" waits for the end of the
- * connection, "DROP" closes at once. */
+ * times, "P:nn" waits nn ms, "C:text" must be the next line received (a "*" at its end stands for any rest), "HANG" waits for the end
+ * of the connection, "DROP" closes at once. */
 #ifndef POSTERN_MAIL_SCRIPT_H
 #define POSTERN_MAIL_SCRIPT_H
 
@@ -74,6 +74,8 @@ static bool script_step(struct script *script, int fd, FILE *in, const char *ste
 
     if (strncmp(step, "S:", 2) == 0)
         script_send(script, fd, step + 2);
+    else if (strncmp(step, "P:", 2) == 0)
+        usleep((useconds_t)strtoul(step + 2, NULL, 10) * 1000);
     else if (strncmp(step, "R:", 2) == 0)
         return script_write(script, fd, step + 2, strlen(step + 2));
     else if (strncmp(many, "X:", 2) == 0)

@@ -130,19 +130,20 @@ static void test_message_ids(void)
 
 /* ---- the session ------------------------------------------------------------------------------------ */
 
-enum op { SEARCH, SEARCH_LATE, LIST, LIST_IDS, LIST_STOP, FETCH, HEADERS, SEEN, REMOVE, IDLE, NOOP, IDENTIFY };
+enum op { SEARCH, SEARCH_LATE, MANY, LIST, LIST_IDS, LIST_STOP, FETCH, HEADERS, SEEN, REMOVE, IDLE, NOOP, IDENTIFY };
 
 /* What came of it, in words. */
 struct outcome {
     struct buf told;
     int begin, data, end; /* what the callbacks answer */
-    uint64_t got;
+    bool quiet; /* the message is too long to be told */
 };
 
 static int tell_begin(void *ctx, uint64_t size, struct err *err)
 {
     struct outcome *outcome = ctx;
 
+    outcome->quiet = size >= 100;
     buf_addf(&outcome->told, "begin %llu ", (unsigned long long)size);
     if (outcome->begin < 0)
         err_id(err, ERR_FULL, "limit.diskFull", NULL, "no room");
@@ -153,8 +154,7 @@ static int tell_data(void *ctx, struct str bytes, struct err *err)
 {
     struct outcome *outcome = ctx;
 
-    outcome->got += bytes.len;
-    for (size_t i = 0; i < bytes.len && outcome->got <= 200; i++)
+    for (size_t i = 0; i < bytes.len && !outcome->quiet; i++)
         buf_add_char(&outcome->told, bytes.p[i] == '\r' ? '^' : bytes.p[i] == '\n' ? '/' : bytes.p[i]);
     return outcome->data < 0 ? err_id(err, ERR_FULL, "limit.diskFull", NULL, "no room") : 0;
 }
@@ -189,6 +189,15 @@ static int do_search(struct imap_session *imap, uint32_t from, struct outcome *o
     if (rc == 0 && more)
         buf_add_c(&outcome->told, "more ");
     return rc;
+}
+
+static int do_many(struct imap_session *imap, struct err *err)
+{
+    uint32_t uids[2500];
+
+    for (uint32_t i = 0; i < COUNT_OF(uids); i++)
+        uids[i] = 4000000000u + 2 * i;
+    return imap_mark(imap, uids, COUNT_OF(uids), IMAP_MARK_SEEN, err);
 }
 
 /* Waits as a parked session does. */
@@ -227,6 +236,8 @@ static int perform(struct imap_session *imap, enum op op, struct outcome *outcom
     switch (op) {
     case SEARCH:
         return do_search(imap, 1, outcome, err);
+    case MANY:
+        return do_many(imap, err);
     case SEARCH_LATE:
         return do_search(imap, 100, outcome, err);
     case LIST_STOP:
@@ -263,16 +274,28 @@ struct row {
     enum op op;
     int begin, data, end;
     bool whole; /* not byte by byte, which would take too long */
+    unsigned exists; /* 7 unless told */
+    int timeout;     /* ms; 400 unless told */
     const char *caps;
     const char *script; /* after SELECT, which was a1 */
     const char *outcome; /* "…" and then "ok", or the error's id with "!" where the session is broken */
 };
 
+static size_t longest_line(const char *text)
+{
+    struct str rest = str_c(text), line;
+    size_t longest = 0;
+
+    while (str_split(&rest, '\n', &line))
+        longest = line.len > longest ? line.len : longest;
+    return longest;
+}
+
 static void run_row(const struct row *row, bool bytewise)
 {
     AUTO_FREE char *text = mem_printf("S:* OK [CAPABILITY IMAP4rev1%s] ready\nC:a1 SELECT \"INBOX\"\n"
-                                      "S:* 7 EXISTS|* OK [UIDVALIDITY 7] ok|a1 OK in\n%s",
-                                      row->caps ? row->caps : "", row->script);
+                                      "S:* %u EXISTS|* OK [UIDVALIDITY 7] ok|a1 OK in\n%s",
+                                      row->caps ? row->caps : "", row->exists ? row->exists : 7, row->script);
     struct outcome outcome = { .begin = row->begin, .data = row->data, .end = row->end };
     struct script script;
     struct watch watch;
@@ -285,6 +308,7 @@ static void run_row(const struct row *row, bool bytewise)
     buf_init(&outcome.told, 1 << 16);
     script_begin(&script, text, bytewise);
     where = script_server(&script, 0);
+    where.timeout_ms = row->timeout ? row->timeout : where.timeout_ms;
     imap = imap_new(&where, &observer);
     rc = imap_open(imap, NULL, &err);
     if (rc == 0)
@@ -299,6 +323,8 @@ static void run_row(const struct row *row, bool bytewise)
             "%s%s", row->name, bytewise ? ", byte by byte" : ""))
         printf("# got:      %s (%s, %s)\n# expected: %s\n# script: %s\n", outcome.told.p, err.at, err.text,
                row->outcome, script.wrong);
+    if (longest_line(script.seen.p) > 8000)
+        ok(false, "%s: a command of %zu bytes", row->name, longest_line(script.seen.p));
     if (strstr(watch.transcript.p, "SECRET") || strstr(err.text, "SECRET"))
         ok(false, "%s: a message in the transcript or in an error\n%s\n%s", row->name, err.text, watch.transcript.p);
     buf_free(&outcome.told);
@@ -313,6 +339,8 @@ static void run_row(const struct row *row, bool bytewise)
 #define LOOK A2("UID SEARCH UID 1:*")
 #define ONE "S:* 1 FETCH (UID 3 BODY[] {10}|SECRET 1|)\n"
 #define GOT_ONE "begin 10 SECRET 1^/ end 3, "
+#define DRIP "R:x\nP:100\nR:x\nP:100\nR:x\nP:100\nR:x\nP:100\n"
+#define KIB "32X:SECRET789012345678901234567890\n"
 #define STORE(n, flag) "C:a" n " UID STORE 3:5,9 +FLAGS.SILENT (\\" flag ")\n"
 
 static const struct row rows[] = {
@@ -336,6 +364,15 @@ static const struct row rows[] = {
       .outcome = "protocol.unexpected!" },
     { "search: everything there is", SEARCH, .script = LOOK "S:* ESEARCH (TAG \"a2\") UID ALL 1:4294967295\nHANG",
       .outcome = "protocol.unexpected!" },
+    { "search: a large mailbox, where little is new", SEARCH_LATE, .exists = 10000,
+      .script = A2("UID SEARCH 6001:* UID 100:*") "S:* SEARCH 9999 10000 10001|a2 OK\nHANG", .outcome = "9999 10000 10001 ok" },
+    { "search: a large mailbox that changes", SEARCH_LATE, .exists = 10000,
+      .script = A2("UID SEARCH 6001:* UID 100:*") "S:* 4 EXPUNGE|* SEARCH 9999|a2 OK\nC:a3 UID SEARCH 6000:* UID 100:*\n"
+                "S:* SEARCH 9998|a3 OK\nHANG", .outcome = "9998 ok" },
+    { "search: a large mailbox that never stands still", SEARCH_LATE, .exists = 4002,
+      .script = A2("UID SEARCH 3:* *") "S:* 4 EXPUNGE|* 4002 EXISTS|a2 OK\nC:a3 UID SEARCH 3:* *\nS:* 4 EXPUNGE|* 4002 EXISTS|a3 OK\n"
+                "C:a4 *\nS:* 4 EXPUNGE|* 4002 EXISTS|a4 OK\nC:a5 *\nS:* 4 EXPUNGE|* 4002 EXISTS|a5 OK\nC:a6 *\nS:* 4 EXPUNGE|a6 OK\nHANG",
+      .outcome = "protocol.unexpected" },
     { "search: no number", SEARCH, .script = LOOK "S:* SEARCH 1 x\nHANG", .outcome = "protocol.unexpected!" },
     { "search: UID 0", SEARCH, .script = LOOK "S:* SEARCH 0\nHANG", .outcome = "protocol.unexpected!" },
     { "search: NO", SEARCH, .script = LOOK "S:a2 NO not now\nHANG", .outcome = "protocol.refused" },
@@ -437,6 +474,14 @@ static const struct row rows[] = {
       .whole = true },
     { "fetch: a storm of EXPUNGE", FETCH, .script = BODIES "10010X:* 1 EXPUNGE\nHANG", .outcome = "protocol.lineTooLong!",
       .whole = true },
+    { "fetch: slow, and longer than a time-out in all", FETCH, .whole = true, .timeout = 2500,
+      .script = BODIES "R:* 1 FETCH (UID 3 BODY[] {2060}\nS:\n" KIB "P:1000\n" KIB "P:1000\n" "R:SECRET789012\nP:1000\nS:)\n" END2,
+      .outcome = "begin 2060  end 3, ok" },
+    { "fetch: dripping", FETCH, .whole = true, .script = BODIES "S:* 1 FETCH (UID 3 BODY[] {100}\n" DRIP DRIP DRIP DRIP "HANG",
+      .outcome = "begin 100 protocol.timeout!" },
+    { "fetch: a large one", FETCH, .whole = true, .timeout = 10000,
+      .script = BODIES "S:* 1 FETCH (UID 3 BODY[] {4200000}\n60000X:012345678901234567890123456789012345678901234567890123456789SECRET78\nS: UID 3)\n" END2,
+      .outcome = "begin 4200000  end 3, ok" },
     { "fetch: not wanted", FETCH, .begin = 1, .script = BODIES ONE END2, .outcome = "begin 10 ok" },
     { "fetch: not wanted, in quotes", FETCH, .begin = 1, .script = BODIES "S:* 1 FETCH (UID 3 BODY[] \"SECRET\")\n" END2,
       .outcome = "begin 6 ok" },
@@ -456,6 +501,11 @@ static const struct row rows[] = {
 
     { "mark", SEEN, .script = STORE("2", "Seen") "S:* 1 FETCH (FLAGS (\\Seen))|a2 OK\nHANG", .outcome = "ok" },
     { "mark: NO", SEEN, .script = STORE("2", "Seen") "S:a2 NO [CANNOT] read-only\nHANG", .outcome = "protocol.refused" },
+    { "mark: many, in several commands", MANY,
+      .script = "C:a2 UID STORE 4000000000,*\nS:a2 OK\nC:a3 UID STORE *\nS:a3 OK\nC:a4 UID STORE *\nS:a4 OK\n"
+                "C:a5 UID STORE *\nS:a5 OK\nHANG", .outcome = "ok" },
+    { "mark: many, the second part refused", MANY,
+      .script = "C:a2 UID STORE *\nS:a2 OK\nC:a3 UID STORE *\nS:a3 NO\nHANG", .outcome = "protocol.refused" },
     { "mark: BYE", SEEN, .script = STORE("2", "Seen") "S:* BYE\nHANG", .outcome = "connect.closed!" },
 
     { "remove: UIDPLUS", REMOVE, .caps = " UIDPLUS MOVE SPECIAL-USE",
@@ -529,12 +579,37 @@ static const struct row rows[] = {
     { "identify: not offered", IDENTIFY, .script = "HANG", .outcome = " ok" },
 };
 
+/* All 10000 messages have their numbers as UIDs; 100 is found by halving. */
+static void test_search_by_halves(void)
+{
+    AUTO_BUF(script, 1 << 16);
+    struct row row = { "search: a large mailbox, all of it new", SEARCH_LATE, .exists = 10000, .caps = "",
+                       .outcome = "100 101 102 more ok" };
+    unsigned low = 1, high = 6001, tag = 3;
+
+    buf_add_c(&script, A2("UID SEARCH 6001:* UID 100:*") "S:* ESEARCH (TAG \"a2\") UID ALL 6001:10000|a2 OK\n");
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        buf_addf(&script, "C:a%u UID SEARCH %u\nS:* SEARCH %u|a%u OK\n", tag, middle, middle, tag);
+        tag++;
+        if (middle >= 100)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    buf_addf(&script, "C:a%u UID SEARCH 100:102 UID 100:*\nS:* SEARCH 102 101 100|a%u OK\nHANG", tag, tag);
+    row.script = script.p;
+    run_row(&row, false);
+}
+
 int main(void)
 {
     test_sets();
     test_long_sets();
     test_dates();
     test_message_ids();
+    test_search_by_halves();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         run_row(&rows[i], false);
         if (!rows[i].whole)

@@ -409,15 +409,18 @@ static void test_pending(void)
     ok(!net_conn_received(conn), "without reading from it");
     ok(net_conn_line(conn, 3, &line, soon(), &err) == 1 && str_eq(line, STR("one")),
        "a line of just the limit");
+    ok(!net_conn_park(conn), "with a line in its buffer nothing is parked");
     is_int((long long)net_conn_pending(conn), 9, "pending counts the buffer");
     ok(net_conn_read(conn, rest, 5, soon(), &err) == 5 && memcmp(rest, "two\r\n", 5) == 0,
        "read takes from the buffer");
+    ok(!net_conn_park(conn), "nor with bytes that weren't looked at");
     ok(net_conn_line(conn, 100, &line, soon(), &err) < 0, "an end in the middle of a line");
     is_str(err.id, "connect.closed", "its id");
+    ok(net_conn_park(conn), "the beginning of a line may wait");
     ok(net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 4 &&
            net_conn_read(conn, rest, sizeof(rest), soon(), &err) == 0,
        "read: what is left, and the end");
-    ok(net_conn_line(conn, 100, &line, soon(), &err) == 0, "line: an orderly end");
+    ok(net_conn_park(conn) && net_conn_line(conn, 100, &line, soon(), &err) == 0, "line: an orderly end");
     ok(net_conn_exact(conn, rest, 1, soon(), &err) < 0 && strcmp(err.id, "connect.closed") == 0,
        "exact: too early");
     net_conn_free(TAKE(conn));
