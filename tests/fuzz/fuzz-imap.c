@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever an IMAP server says: the same responses however the bytes are cut, trees that end, and
- * capabilities. The same bytes as the name of a mailbox: what goes to the wire is one word of printable
+ * capabilities, FETCH responses. The same bytes as a set of UIDs, and as the name of a mailbox: what goes to the wire is one word of printable
  * ASCII. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "mail/imap_caps.h"
+#include "mail/imap_fetched.h"
 #include "mail/imap_name.h"
 #include "mail/imap_parse.h"
+#include "mail/imap_uids.h"
 #include "mail/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +35,35 @@ static uint32_t walk(const struct imap_parser *p, const struct imap_node *node, 
     return count;
 }
 
+static void use_fetched(const struct imap_parser *p)
+{
+    struct imap_fetched fetched;
+    int rc = imap_fetched_read(p, "BODY[]", &fetched);
+    size_t length = strlen(fetched.message_id);
+
+    must(rc == 0 || strcmp(p->name, "FETCH") == 0);
+    must(fetched.size <= INT64_MAX && fetched.date >= 0 && fetched.text.len <= p->text.len);
+    must(length <= IMAP_MESSAGE_ID_MAX && (length == 0 || fetched.message_id[length - 1] == '>'));
+    must(str_is_utf8(str_c(fetched.message_id)) && !str_has_control(str_c(fetched.message_id)));
+}
+
+/* A set, read and written again, names the same. */
+static void set(struct str text)
+{
+    AUTO_UIDS(uids);
+    AUTO_UIDS(again);
+    AUTO_BUF(written, IMAP_SET_MAX);
+    bool good = imap_set_read(text, 500, &uids) == 0;
+
+    must(!good || imap_set_size(text) == uids.count);
+    imap_uids_sort(&uids);
+    if (!good || uids.count == 0)
+        return;
+    must(imap_set_next(&uids, 0, &written) == uids.count);
+    must(imap_set_read(buf_str(&written), 500, &again) == 0 && again.count == uids.count);
+    must(memcmp(again.at, uids.at, uids.count * sizeof(*uids.at)) == 0);
+}
+
 static void use(const struct imap_parser *p)
 {
     struct imap_caps caps = { 0 };
@@ -44,6 +75,7 @@ static void use(const struct imap_parser *p)
     must(p->status != IMAP_DATA || walk(p, imap_first(p), 1) == p->count - 1);
     text_clean(imap_words(p), said, sizeof(said));
     must(str_is_utf8(str_c(said)) && !str_has_control(str_c(said)));
+    use_fetched(p);
     must(imap_code(p).len + imap_code_value(p).len <= p->text.len);
     imap_caps_read(&caps, &offer, p);
     must(str_is_utf8(str_c(offer.auth)) && !str_has_control(str_c(offer.auth)));
@@ -60,7 +92,10 @@ static int drain_wants(void *ctx, const struct imap_parser *so_far, uint64_t siz
 {
     struct drain *drain = ctx;
 
+    uint32_t uid;
+
     must(so_far->count > 0 && drain->left == 0);
+    must(!imap_body_follows(so_far, "BODY[]", &uid) || strcmp(so_far->name, "FETCH") == 0);
     drain->left = size > 16 ? size : 0;
     return size > 16;
 }
@@ -129,5 +164,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     must(parse(bytes, 1) == whole && parse(bytes, 13) == whole);
     name(bytes);
+    set(bytes);
     return 0;
 }

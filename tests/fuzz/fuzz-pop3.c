@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever a POP3 server says: each line as a reply, as a part of a longer one, as a capability, as a count.
- */
+/* Whatever a POP3 server says: each line as a reply, as a part of a longer one, as a capability, as a count; all
+ * of it as a message, the same however it is cut. */
 #include <stdlib.h>
 
+#include "base/buf.h"
+#include "mail/pop3_body.h"
 #include "mail/pop3_reply.h"
 #include "mail/text.h"
 
@@ -40,11 +42,43 @@ static void use(struct str line)
         must(str_eq(line, STR(".")));
 }
 
+/* The message, in pieces of `piece` bytes; how much was left behind its end. */
+static size_t unstuff(struct str data, size_t piece, struct buf *into)
+{
+    struct pop3_body body = { 0 };
+
+    while (data.len > 0 && body.at != POP3_BODY_DONE) {
+        struct str part = str_n(data.p, data.len < piece ? data.len : piece);
+        size_t before = part.len;
+
+        while (part.len > 0 && body.at != POP3_BODY_DONE)
+            must(buf_add(into, pop3_body_next(&body, &part)) == 0);
+        data = str_from(data, before - part.len);
+    }
+    return data.len;
+}
+
+/* Nothing in it but what was there, and no line of a dot alone. */
+static void message(struct str data)
+{
+    static const size_t pieces[] = { 1, 7 };
+    AUTO_BUF(whole, 1 << 20);
+    size_t left = unstuff(data, data.len + 1, &whole);
+
+    must(whole.len + left <= data.len);
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_BUF(cut, 1 << 20);
+
+        must(unstuff(data, pieces[i], &cut) == left && str_eq(buf_str(&cut), buf_str(&whole)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str rest = str_n(data, size), line;
     struct pop3_caps caps = { 0 };
 
+    message(rest);
     while (str_split(&rest, '\n', &line)) {
         use(line);
         pop3_caps_add(&caps, line);
