@@ -246,6 +246,14 @@ static void keep_challenge(struct connect *connect, const struct hosts_subject *
         connect->challenge = hosts_json(connect->station, entry);
 }
 
+/* Known only for a server that a trust store vouched for. */
+static int refuse_unbound(struct connect *connect, struct err *err)
+{
+    atomic_store(&connect->live->unbound, false);
+    return err_id(err, ERR_TEMPORARY, "auth.binding", "emailAuthenticator",
+                  "No trust store vouches for this server any more, so nobody logs in there without binding that to the connection.");
+}
+
 static int on_judge(void *ctx, const struct tls_peer *peer, struct err *err)
 {
     struct connect *connect = ctx;
@@ -260,7 +268,7 @@ static int on_judge(void *ctx, const struct tls_peer *peer, struct err *err)
     connect->trusted = false;
     if (hosts_judge(connect->station, &subject, peer, &result, err) == 0) {
         connect->trusted = result.verdict == TRUST_YES;
-        return 0;
+        return connect->trusted || !connect->unbound ? 0 : refuse_unbound(connect, err);
     }
     keep_challenge(connect, &subject, err);
     return -1;
@@ -369,7 +377,11 @@ static int open_unbound(struct connect *connect, const struct mail_server *serve
         return -1;
     auth->unbound = true;
     close_session(connect);
-    return open_once(connect, server, auth, err);
+    if (open_once(connect, server, auth, err) < 0)
+        return -1;
+    if (connect->live)
+        atomic_store(&connect->live->unbound, true);
+    return 0;
 }
 
 /* A certificate that was trusted in an earlier handshake may be renewed since it no longer is: then it takes a whole handshake. */
@@ -387,6 +399,7 @@ int connect_open(struct connect *connect, struct err *err)
      * server need no thousand sessions. Who verifies wants to see what it shows now. */
     session_key = hosts_id(server.hostname, server.port);
     server.session_key = connect->steps ? NULL : session_key;
+    auth.unbound = connect->unbound = connect->live && atomic_load(&connect->live->unbound);
     if (open_once(connect, &server, &auth, err) == 0)
         return 0;
     if (strcmp(err->id, "auth.binding") == 0 && connect->trusted)

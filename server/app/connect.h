@@ -30,6 +30,7 @@ struct connect {
         struct pop3_session *pop3;
     };
     struct tls_peer *peer;              /* what the server showed, once it did */
+    bool unbound;                       /* it is known that the server can't bind log-ins */
     bool trusted;                       /* a trust store vouches for it: no exemption was needed */
     json_t *steps;                      /* verify: filled as it goes; NULL otherwise */
     json_t *challenge;                  /* verify: the Allowed Hosts entry that waits, or NULL */

@@ -26,6 +26,7 @@ struct live {
     char **former;                      /* names it had; somebody may still read them */
     size_t former_count;
     atomic_bool removed;                /* the account is deleted; set on the writer thread */
+    atomic_bool unbound;                /* its server offers to bind log-ins to the channel, and can't; app/connect.c */
     pthread_mutex_t lock;
     struct station *station;            /* its events are told of changes */
     const struct component_type *type;  /* from the first live_settle() on */

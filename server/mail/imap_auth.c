@@ -56,6 +56,8 @@ static int by_sasl(struct imap_session *imap, const char *mechanism, const struc
     snprintf(command, sizeof(command), "%s AUTHENTICATE", tag);
     if (session_exchange(&login, sasl, mechanism, err) < 0)
         return -1;
+    if (imap->in.status != IMAP_OK && imap_has_code(&imap->in, "AUTHENTICATIONFAILED"))
+        return refused(imap, login.step, mechanism, sasl_reason(sasl), err);
     if (imap->in.status != IMAP_OK)
         return session_name_binding(sasl, refused(imap, login.step, mechanism, sasl_reason(sasl), err), err);
     return session_check_proof(&login, sasl, mechanism, err);

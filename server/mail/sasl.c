@@ -36,7 +36,6 @@ struct sasl {
     char *first;            /* bearer: what is said first */
     size_t first_len;
     bool said;
-    bool asked; /* the server said something to what we said first */
     bool complete;
     char reason[256];
 };
@@ -262,7 +261,6 @@ static int step_session(struct sasl *sasl, struct str challenge, struct buf *ans
                       sasl->mechanism->name);
     if (sasl->complete)
         return 0;
-    sasl->asked = sasl->said;
     rc = gsasl_step(sasl->session, challenge.p, challenge.len, &out, &len);
     sasl->said = true;
     if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE) {
@@ -334,9 +332,9 @@ bool sasl_is_complete(const struct sasl *sasl)
     return sasl->complete;
 }
 
-bool sasl_is_unknown_binding(const struct sasl *sasl)
+bool sasl_is_bound(const struct sasl *sasl)
 {
-    return (sasl->mechanism->flags & BINDING) && !sasl->asked;
+    return sasl->mechanism->flags & BINDING;
 }
 
 const char *sasl_reason(const struct sasl *sasl)

@@ -48,9 +48,8 @@ int sasl_step(struct sasl *sasl, struct str challenge, struct buf *answer, struc
 /* True once the server has proved what the mechanism asks it to prove: only then is its "yes" worth
  * something. */
 bool sasl_is_complete(const struct sasl *sasl);
-/* The server turned a -PLUS mechanism down before it asked anything: it offers one and doesn't know our kind of binding (RFC 9266), as Cyrus
- * does under TLS 1.3; or it doesn't know the user. */
-bool sasl_is_unknown_binding(const struct sasl *sasl);
+/* The mechanism, a -PLUS one, bound the log-in to the channel. */
+bool sasl_is_bound(const struct sasl *sasl);
 /* What the server gave as the reason in the exchange itself (OAuth), cleaned; "" when nothing. */
 const char *sasl_reason(const struct sasl *sasl);
 

@@ -139,7 +139,7 @@ int session_exchange(const struct session_login *login, struct sasl *sasl, const
 
 int session_name_binding(const struct sasl *sasl, int rc, struct err *err)
 {
-    if (rc < 0 && err && strcmp(err->id, "auth.refused") == 0 && sasl_is_unknown_binding(sasl))
+    if (rc < 0 && err && strcmp(err->id, "auth.refused") == 0 && sasl_is_bound(sasl))
         snprintf(err->id, sizeof(err->id), "auth.binding");
     return rc;
 }

@@ -51,7 +51,8 @@ void session_channel(struct dialog *dialog, const char *service, struct buf *bin
 /* 0: the server has given its verdict. -1: it hasn't, and won't. */
 int session_exchange(const struct session_login *login, struct sasl *sasl, const char *mechanism,
                      struct err *err);
-/* After a refusal: auth.binding in place of auth.refused where it is the binding that the server doesn't know. Returns `rc`. */
+/* After a refusal: auth.binding in place of auth.refused where it may be the binding that is refused. Cyrus offers -PLUS under TLS 1.3 and
+ * doesn't know tls-exporter (RFC 9266); it says so no clearer than that a password is wrong. Returns `rc`. */
 int session_name_binding(const struct sasl *sasl, int rc, struct err *err);
 /* A server that says yes without the proof that the mechanism asks for. */
 int session_check_proof(const struct session_login *login, const struct sasl *sasl, const char *mechanism,
