@@ -2,6 +2,7 @@
 /* Answers: bytes, problems, and the headers that every one of them has. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "http/internal.h"
@@ -222,6 +223,15 @@ void http_answer_bytes(struct http_call *call, int status, const char *ctype, st
 {
     give(call, status, ctype,
          MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->p, free_bytes, body));
+}
+
+void http_answer_file(struct http_call *call, int status, const char *ctype, int fd, uint64_t size)
+{
+    struct MHD_Response *response = MHD_create_response_from_fd64(size, fd);
+
+    if (response == NULL)
+        close(fd);
+    give(call, status, ctype, response);
 }
 
 void http_answer_empty(struct http_call *call, int status)

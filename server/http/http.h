@@ -78,6 +78,8 @@ void http_add_header(struct http_call *call, const char *name, const char *value
 void http_answer(struct http_call *call, int status, const char *ctype, struct str body);         /* copied */
 void http_answer_buf(struct http_call *call, int status, const char *ctype, struct buf *body);    /* taken */
 void http_answer_bytes(struct http_call *call, int status, const char *ctype, struct bytes *body); /* a hold taken */
+/* `size` bytes of a file from its beginning; `fd` is taken. What is large goes out as it is read, and is never in memory as a whole. */
+void http_answer_file(struct http_call *call, int status, const char *ctype, int fd, uint64_t size);
 void http_answer_empty(struct http_call *call, int status);
 /* application/problem+json, RFC 9457. An internal error is logged; the caller of the API learns its request id only. */
 void http_answer_err(struct http_call *call, const struct err *err);
