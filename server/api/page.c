@@ -61,7 +61,7 @@ static void add_escaped(struct buf *into, const char *text)
 static void next_link(struct http_call *call, const char *cursor, struct buf *text)
 {
     static const char *const filters[] = { "limit", "include", "type", "state", "q", "account", "direction", "approval",
-                                           "resource" };
+                                           "acknowledged", "since", "until", "resource" };
 
     buf_addf(text, "%s?cursor=%s", http_path(call), cursor);
     for (size_t i = 0; i < COUNT_OF(filters); i++) {

@@ -43,10 +43,19 @@ static const struct {
     { "NewMessage", "from:s to:s[] cc:s[] bcc:s[] replyTo:s subject:s text:s html:s headers:o attachments:Attachment[] sendAt:t" },
     { "Accepted", "id:s messageId:s state:s" },
     { "Recipient", "address:s state:s code:i? enhancedCode:s? text:s?" },
-    { "MessageItem", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i" },
+    { "MessageItem", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i acknowledged:b automatic:b headersOnly:b "
+                     "isReport:b related:s?" },
     { "Message", "id:s account:s direction:s state:s from:s to:s[] subject:s date:t size:i messageId:s? sender:s recipients:Recipient[] "
                  "attempts:i createdAt:t createdBy:s? sendAt:t nextAttempt:t finishedAt:t lastCode:s? lastCause:s? heldByLimit:b "
-                 "acknowledged:b" },
+                 "acknowledged:b automatic:b headersOnly:b isReport:b related:s? report:Report reports:SentReport[] cc:s[] replyTo:s? "
+                 "headers:Header[] text:s? html:s? attachments:AttachmentItem[] partial:b" },
+    { "Header", "name:s value:s" },
+    { "AttachmentItem", "index:i filename:s? contentType:s contentId:s? size:i" },
+    { "ReportedRecipient", "address:s originalAddress:s? action:s status:s? diagnostic:s? remoteMta:s?" },
+    { "Report", "recipients:ReportedRecipient[] messageIds:s[] envelopeId:s? reportingMta:s?" },
+    { "SentReport", "id:s account:s date:t from:s recipients:ReportedRecipient[]" },
+    { "Acknowledgement", "ids:s[] account:s before:t" },
+    { "Acknowledged", "acknowledged:i unknown:s[]" },
     { "TreeNode", "name:s type:s path:s state:s cause:s code:s advice:s since:t accounts:o challenges:i "
                   "children:TreeNode[]" },
     { "TypeItem", "name:s description:s schema:s" },

@@ -23,12 +23,4 @@ int compose_json(struct composed *ret, struct station *station, const struct ent
 int compose_raw(struct composed *ret, struct station *station, const struct entry *account, struct str raw, const char *from,
                 const char *to, struct problems *problems, struct err *err);
 
-struct compose_part {
-    struct buf data;
-    char *content_type;
-    char *disposition;                  /* a whole Content-Disposition value */
-};
-int  compose_attachment(struct str raw, size_t number, struct compose_part *ret, struct err *err);
-void compose_part_free(struct compose_part *part);
-
 #endif

@@ -197,15 +197,13 @@ static int check_account(const struct outbox_act *act, struct err *err)
                   act->message->account);
 }
 
-static int add_event(struct store_tx *tx, const struct outbox_act *act, bool acknowledged, struct err *err)
+static int add_event(struct store_tx *tx, const struct outbox_act *act, struct err *err)
 {
     const struct message *message = act->message;
     AUTO_FREE char *resource = NULL;
 
     if (act->action != OUTBOX_ACKNOWLEDGE)
         return events_add_message(tx, message, message->account, err);
-    if (acknowledged)                   /* by somebody else before */
-        return 0;
     resource = mem_printf("Message/%s", message->id);
     return events_add(tx, "message.acknowledged", message->account, resource,
                       json_pack("{s:s, s:s}", "id", message->id, "state", message_state_names[message->state]), err);
@@ -218,13 +216,13 @@ static int act_run(struct store_tx *tx, void *ctx, struct err *err)
     AUTO_FREE char *resource = mem_printf("Message/%s", act->id);
     struct store_audit audit = { .at = clock_now(), .who = act->actor.name, .address = act->actor.address,
                                  .action = actions[act->action], .resource = resource };
-    bool acknowledged;
 
     if (store_message_find(tx, act->id, &act->message, err) < 0 || check_account(act, err) < 0)
         return -1;
-    acknowledged = act->message->acknowledged;
+    if (act->message->acknowledged && act->action == OUTBOX_ACKNOWLEDGE)        /* by somebody before */
+        return 0;
     if (act_on(act->message, act->action, err) < 0 || store_message_update(tx, act->message, err) < 0 ||
-        add_event(tx, act, acknowledged, err) < 0)
+        add_event(tx, act, err) < 0)
         return -1;
     return store_audit_add(tx, &audit, err);
 }

@@ -53,12 +53,34 @@ int reading_messages(struct station *station, const struct reading_filter *filte
 {
     struct listing listing = {
         .filter = { .account = filter->account, .direction = filter->direction, .state = filter->state, .text = filter->text,
-                    .accounts = filter->accounts, .before = filter->before, .limit = filter->limit, .acknowledged = -1 },
+                    .accounts = filter->accounts, .before = filter->before, .limit = filter->limit,
+                    .acknowledged = filter->acknowledged, .since = filter->since, .until = filter->until },
         .visit = visit, .ctx = ctx, .resume = resume,
     };
 
     *resume = 0;
     return store_read(station->store, list_run, &listing, err);
+}
+
+struct reports {
+    const char *id;
+    int limit;
+    reading_visit *visit;
+    void *ctx;
+};
+
+static int reports_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    struct reports *reports = ctx;
+
+    return store_message_related(tx, reports->id, reports->limit, reports->visit, reports->ctx, err);
+}
+
+int reading_reports(struct station *station, const char *id, int limit, reading_visit *visit, void *ctx, struct err *err)
+{
+    struct reports reports = { id, limit, visit, ctx };
+
+    return store_read(station->store, reports_run, &reports, err);
 }
 
 /* ---- the audit trail ---- */

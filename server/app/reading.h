@@ -19,15 +19,20 @@ int reading_message(struct station *station, const char *id, struct message **re
 struct reading_filter {
     const char *account;                /* NULL: any */
     int direction, state;               /* -1: any */
-    const char *text;                   /* part of subject, from or to; NULL: any */
+    const char *text;                   /* words and "phrases", all of them in the message; NULL: any */
     const char *const *accounts;        /* a token's accounts, NULL-terminated; NULL: all */
     int64_t before;                     /* what `resume` of the page before said; 0: from the newest */
     int limit;
+    int acknowledged;                   /* received ones: 1 or 0; -1: any, and sent ones */
+    int64_t since, until;               /* when it came, ms; 0: any */
 };
 typedef int reading_visit(const struct message *message, void *ctx);
 /* Newest first, without recipients. `*resume`: where the next page begins; 0: there is none. */
 int reading_messages(struct station *station, const struct reading_filter *filter, reading_visit *visit, void *ctx, int64_t *resume,
                      struct err *err);
+
+/* What was reported on the sent message `id`, newest first. */
+int reading_reports(struct station *station, const char *id, int limit, reading_visit *visit, void *ctx, struct err *err);
 
 struct reading_audit {
     int64_t seq, at;

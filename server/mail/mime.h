@@ -100,6 +100,10 @@ struct mime_part {
     int64_t size;       /* decoded bytes */
 };
 
+struct mime_shown_header {
+    char *name, *value; /* decoded, unfolded */
+};
+
 struct mime_info {
     char *message_id; /* with angle brackets, or NULL */
     char *from;       /* as shown to people: "Name <a@example.com>"; "" when missing */
@@ -109,13 +113,18 @@ struct mime_info {
     char *return_path; /* "": the null sender; NULL: not told */
     char *subject;  /* decoded; "" when missing */
     int64_t date;   /* ms; 0 when missing or unreadable */
-    /* Of the body, decoded to UTF-8, cut at MIME_BODY_MAX; NULL: none. With `bodies` only. */
+    /* With `bodies` only: of the body, decoded to UTF-8, cut at MIME_BODY_MAX (NULL: none), and all headers in their order. */
     char *text, *html;
+    struct mime_shown_header *headers;
+    size_t header_count;
     struct mime_part *attachments;
     size_t attachment_count;
-    bool partial; /* too deep or too many parts: not all of it was looked at */
+    bool partial; /* there is more than is told: too long, too deep or too many */
 };
 #define MIME_BODY_MAX (1024 * 1024)
+#define MIME_SHOWN_HEADERS_MAX 300
+#define MIME_SHOWN_VALUE_MAX 4000
+#define MIME_SHOWN_BYTES_MAX (128 * 1024)
 
 /* Never fails: what can't be read is missing. `bodies`: text and html too. */
 struct mime_info *mime_inspect(struct str raw, bool bodies);
@@ -123,9 +132,12 @@ struct mime_info *mime_inspect(struct str raw, bool bodies);
 struct mime_info *mime_inspect_headers(struct str raw);
 void mime_info_free(struct mime_info *info);
 MEM_FREEP(mime_info)
-/* Appends the decoded content of attachment `n`, in the order of mime_inspect(). `*part` (may be NULL)
+/* Gets decoded content as it comes; -1: no more of it. */
+typedef int mime_take(void *ctx, struct str bytes);
+/* Gives the content of attachment `n`, in the order of mime_inspect(), to `take`. `*part` (may be NULL)
  * belongs to the caller: mime_part_clear(). ERR_NOT_FOUND. */
-int mime_attachment_read(struct str raw, size_t n, struct buf *into, struct mime_part *part, struct err *err);
+int mime_attachment_read(struct str raw, size_t n, mime_take *take, void *ctx, struct mime_part *part,
+                         struct err *err);
 void mime_part_clear(struct mime_part *part);
 /* Appends what may be looked for in it, as UTF-8 and as far as it fits: its texts, HTML without tags, names of files. */
 void mime_words(struct str raw, struct buf *into);

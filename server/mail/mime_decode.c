@@ -107,7 +107,7 @@ static size_t character(struct str s)
 }
 
 /* Valid UTF-8 whatever it was, cut at a character. */
-static char *as_utf8(struct str text, size_t max)
+static char *as_utf8(struct str text, size_t max, bool *cut)
 {
     size_t used = 0;
     char *copy;
@@ -126,6 +126,7 @@ static char *as_utf8(struct str text, size_t max)
         used += wide ? wide : 1;
         text = str_from(text, wide ? wide : 1);
     }
+    *cut |= text.len > 0;
     return copy;
 }
 
@@ -141,7 +142,7 @@ static iconv_t open_charset(const char *charset)
 }
 
 /* What the charset doesn't have becomes '?'. */
-static char *convert(iconv_t from, struct str text, size_t max)
+static char *convert(iconv_t from, struct str text, size_t max, bool *cut)
 {
     AUTO_FREE char *into = mem_alloc(max + 1);
     char *in = (char *)(uintptr_t)text.p, *out = into;
@@ -157,7 +158,8 @@ static char *convert(iconv_t from, struct str text, size_t max)
         in += in_left > 0;
         in_left -= in_left > 0;
     }
-    return as_utf8(str_n(into, max - out_left), max);
+    *cut |= in_left > 0;
+    return as_utf8(str_n(into, max - out_left), max, cut);
 }
 
 /* What was cut may end within a character. */
@@ -171,30 +173,40 @@ static struct str whole_characters(struct str text)
 }
 
 /* RFC 2046 4.1.2: us-ascii where nothing is said; but what isn't ASCII is something else, then. */
-static char *decode_unknown(struct str text, size_t max)
+static char *decode_unknown(struct str text, size_t max, bool *cut)
 {
     AUTO_G_FREE char *decoded = NULL;
 
     if (memchr(text.p, '\0', text.len) || str_is_utf8(whole_characters(text)))
-        return as_utf8(text, max);
+        return as_utf8(text, max, cut);
     decoded = g_mime_utils_decode_8bit(NULL, text.p, text.len);
-    return as_utf8(str_c(decoded), max);
+    return as_utf8(str_c(decoded), max, cut);
 }
 
-char *mime_text(const struct mime_piece *piece, size_t max)
+static char *text_of(struct str raw, const char *charset, size_t max, bool *cut)
+{
+    iconv_t from = (iconv_t)-1;
+    char *text;
+
+    if (charset && str_eq_nocase(str_c(charset), STR("utf-8")))
+        return as_utf8(raw, max, cut);
+    if (charset && !str_eq_nocase(str_c(charset), STR("us-ascii")))
+        from = open_charset(charset);
+    if (from == (iconv_t)-1)
+        return decode_unknown(raw, max, cut);
+    text = convert(from, raw, max, cut);
+    g_mime_iconv_close(from);
+    return text;
+}
+
+char *mime_text(const struct mime_piece *piece, size_t max, bool *cut)
 {
     AUTO_FREE char *charset = mime_type_param(piece, "charset");
     AUTO_BUF(raw, 4 * max);
-    char *text;
-    iconv_t from;
+    bool more = !mime_decode_into(piece, &raw);
+    char *text = text_of(buf_str(&raw), charset, max, &more);
 
-    mime_decode_into(piece, &raw);
-    if (charset && str_eq_nocase(str_c(charset), STR("utf-8")))
-        return as_utf8(buf_str(&raw), max);
-    from = charset && !str_eq_nocase(str_c(charset), STR("us-ascii")) ? open_charset(charset) : (iconv_t)-1;
-    if (from == (iconv_t)-1)
-        return decode_unknown(buf_str(&raw), max);
-    text = convert(from, buf_str(&raw), max);
-    g_mime_iconv_close(from);
+    if (cut)
+        *cut |= more;
     return text;
 }

@@ -46,12 +46,22 @@ char *mime_header_text(struct str head, const char *name, size_t max)
     return NULL;
 }
 
+char *mime_shown(struct str whole, size_t max)
+{
+    AUTO_FREE char *text = mime_unfolded(whole, 4 * max);
+    AUTO_G_FREE char *decoded = g_mime_utils_header_decode_text(NULL, text);
+
+    return mime_cleaned(decoded, max);
+}
+
 char *mime_header_shown(struct str head, const char *name, size_t max)
 {
-    AUTO_FREE char *text = mime_header_text(head, name, 4 * max);
-    AUTO_G_FREE char *decoded = text ? g_mime_utils_header_decode_text(NULL, text) : NULL;
+    struct str whole, found;
 
-    return decoded ? mime_cleaned(decoded, max) : NULL;
+    while (mime_header_next(&head, &whole, &found))
+        if (str_eq_nocase(found, str_c(name)))
+            return mime_shown(whole, max);
+    return NULL;
 }
 
 /* RFC 5322 3.6.4; without brackets it was never right, and is still there. */

@@ -61,10 +61,10 @@ static void read_parts(const struct mime_pieces *pieces, struct mime_info *info,
         case MIME_CONTAINER:
             break;
         case MIME_TEXT:
-            info->text = bodies ? mime_text(piece, MIME_BODY_MAX) : NULL;
+            info->text = bodies ? mime_text(piece, MIME_BODY_MAX, &info->partial) : NULL;
             break;
         case MIME_HTML:
-            info->html = bodies ? mime_text(piece, MIME_BODY_MAX) : NULL;
+            info->html = bodies ? mime_text(piece, MIME_BODY_MAX, &info->partial) : NULL;
             break;
         case MIME_ATTACHMENT:
             info->attachments =
@@ -186,6 +186,30 @@ static void read_headers(struct str head, struct mime_info *info)
         info->subject = mem_strdup("");
 }
 
+/* Every header there is, as far as that is of use to anybody. */
+static void show_headers(struct str head, struct mime_info *info)
+{
+    struct str whole, name;
+    size_t bytes = 0;
+
+    info->headers = mem_array(MIME_SHOWN_HEADERS_MAX, sizeof(*info->headers));
+    while (mime_header_next(&head, &whole, &name)) {
+        AUTO_FREE char *given = str_dup(name);
+        AUTO_FREE char *value = NULL;
+
+        if (name.len == 0)
+            continue;
+        if (info->header_count == MIME_SHOWN_HEADERS_MAX || bytes > MIME_SHOWN_BYTES_MAX) {
+            info->partial = true;
+            return;
+        }
+        value = mime_shown(whole, MIME_SHOWN_VALUE_MAX);
+        bytes += name.len + strlen(value);
+        info->headers[info->header_count].name = mime_cleaned(given, 200);
+        info->headers[info->header_count++].value = TAKE(value);
+    }
+}
+
 /* ---- both ------------------------------------------------------------------------------------------- */
 
 struct mime_info *mime_inspect_headers(struct str raw)
@@ -207,6 +231,8 @@ struct mime_info *mime_inspect(struct str raw, bool bodies)
     info->partial = pieces.partial;
     read_headers(pieces.items[0].head, info);
     read_parts(&pieces, info, bodies);
+    if (bodies)
+        show_headers(pieces.items[0].head, info);
     return info;
 }
 
@@ -220,6 +246,11 @@ void mime_info_free(struct mime_info *info)
         free(info->cc[i]);
     for (size_t i = 0; i < info->attachment_count; i++)
         mime_part_clear(&info->attachments[i]);
+    for (size_t i = 0; i < info->header_count; i++) {
+        free(info->headers[i].name);
+        free(info->headers[i].value);
+    }
+    free(info->headers);
     free(info->to);
     free(info->cc);
     free(info->attachments);
@@ -243,7 +274,8 @@ static const struct mime_piece *attachment(const struct mime_pieces *pieces, siz
     return NULL;
 }
 
-int mime_attachment_read(struct str raw, size_t n, struct buf *into, struct mime_part *part, struct err *err)
+int mime_attachment_read(struct str raw, size_t n, mime_take *take, void *ctx, struct mime_part *part,
+                         struct err *err)
 {
     AUTO_PIECES(pieces);
     const struct mime_piece *piece;
@@ -253,9 +285,7 @@ int mime_attachment_read(struct str raw, size_t n, struct buf *into, struct mime
     if (piece == NULL)
         return err_id(err, ERR_NOT_FOUND, "message.attachment", NULL, "The message has no attachment %zu.",
                       n);
-    if (!mime_decode_into(piece, into))
-        return err_id(err, ERR_TOO_LARGE, "limit.messageSize", NULL,
-                      "The attachment has more than %zu bytes, which is the most.", into->max);
+    mime_decode(piece, take, ctx);
     if (part)
         describe(piece, part);
     return 0;

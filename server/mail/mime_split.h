@@ -44,6 +44,7 @@ void mime_pieces_clear(struct mime_pieces *pieces);
  * frees. */
 char *mime_header_text(struct str head, const char *name, size_t max);
 /* Decoded (RFC 2047) and made fit to be shown; NULL: not there. */
+char *mime_shown(struct str whole, size_t max); /* of a header as it stands there */
 char *mime_header_shown(struct str head, const char *name, size_t max);
 /* The value of a header as it stands there, name and all. */
 char *mime_unfolded(struct str whole, size_t max);
@@ -60,13 +61,12 @@ bool mime_is_file(const struct mime_piece *piece); /* Content-Disposition says s
 
 /* ---- bodies ----------------------------------------------------------------------------------------- */
 
-/* Gets the decoded body piece by piece; -1: enough. */
-typedef int mime_take(void *ctx, struct str bytes);
 void mime_decode(const struct mime_piece *piece, mime_take *take, void *ctx);
 int64_t mime_decoded_size(const struct mime_piece *piece);
 /* As much as fits; false: there is more. */
 bool mime_decode_into(const struct mime_piece *piece, struct buf *into);
-/* Text of a text part in UTF-8 whatever it was, cut at a character. The caller frees. */
-char *mime_text(const struct mime_piece *piece, size_t max);
+/* Text of a text part in UTF-8 whatever it was, cut at a character; `*cut` (may be NULL) is set then. The caller
+ * frees. */
+char *mime_text(const struct mime_piece *piece, size_t max, bool *cut);
 
 #endif

@@ -10,14 +10,14 @@
 static void add_text(const struct mime_piece *piece, struct buf *into)
 {
     size_t room = into->max - into->len;
-    AUTO_FREE char *text = mime_text(piece, room);
+    AUTO_FREE char *text = mime_text(piece, room, NULL);
 
     buf_add(into, str_c(text));
 }
 
 static void add_html(const struct mime_piece *piece, struct buf *into)
 {
-    AUTO_FREE char *html = mime_text(piece, HTML_PER_TEXT * (into->max - into->len));
+    AUTO_FREE char *html = mime_text(piece, HTML_PER_TEXT * (into->max - into->len), NULL);
 
     html_text(str_c(html), into);
 }

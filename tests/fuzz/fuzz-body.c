@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "app/compose.h"
+#include "app/content.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "mail/mime.h"
 #include "model/account.h"
 
 #define MESSAGE_MAX (64 * 1024)
@@ -74,6 +76,11 @@ static void look_at_built(struct str raw)
     must(seen[0] && seen[5] && seen[6]);
 }
 
+static int keep(void *ctx, struct str bytes)
+{
+    return buf_add(ctx, bytes);
+}
+
 static void look_at(struct composed *composed)
 {
     const struct message *message = composed->message;
@@ -93,14 +100,16 @@ static void look_at(struct composed *composed)
     must(message->state == MESSAGE_QUEUED && message->size == (int64_t)raw.len);
     must(raw.len > 0 && raw.len <= MESSAGE_MAX + HEADROOM_MAX);
     for (size_t n = 0; n < 3; n++) {
-        struct compose_part part;
-        struct err err;
+        AUTO_BUF(content, MESSAGE_MAX + HEADROOM_MAX);
+        AUTO_FREE char *disposition = NULL;
+        struct mime_part part = { 0 };
 
-        if (compose_attachment(raw, n, &part, &err) == 0) {
-            fit(part.content_type);
-            fit(part.disposition);
-        }
-        compose_part_free(&part);
+        if (mime_attachment_read(raw, n, keep, &content, &part, NULL) < 0)
+            continue;
+        disposition = content_disposition(part.filename);
+        fit(part.content_type);
+        fit(disposition);
+        mime_part_clear(&part);
     }
 }
 

@@ -19,6 +19,11 @@ static void fit(const char *text)
     must(text == NULL || (str_is_utf8(str_c(text)) && !str_has_control(str_c(text))));
 }
 
+static int keep(void *ctx, struct str bytes)
+{
+    return buf_add(ctx, bytes);
+}
+
 static void inspect(struct str raw)
 {
     AUTO(mime_info) info = mime_inspect(raw, true);
@@ -37,7 +42,7 @@ static void inspect(struct str raw)
         fit(info->attachments[i].content_type);
         fit(info->attachments[i].content_id);
         buf_clear(&content);
-        if (i < 3 && mime_attachment_read(raw, i, &content, &part, NULL) == 0) {
+        if (i < 3 && mime_attachment_read(raw, i, keep, &content, &part, NULL) == 0) {
             must((int64_t)content.len == info->attachments[i].size);
             mime_part_clear(&part);
         }
