@@ -25,7 +25,7 @@ KINDS = {
     "pop3-tls": ("pop3", "pop3s", {"useSsl": True}),
 }
 HOSTS = "/api/v1/trust/allowed-hosts"
-PATIENCE = 60       # seconds; nothing here may take so long, but the machine may be busy
+PATIENCE = 30       # seconds; nothing here should take so long, but the machine may be busy
 
 
 def message_id(number):
