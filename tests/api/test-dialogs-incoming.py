@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: timeout=300
-"""Each scripted IMAP and POP3 server against a real postern: verify names the right step and cause, no credentials leak.
+"""Each scripted IMAP and POP3 server against a real postern: verify and the status name the right step and cause, what comes
+is stored once, nothing is deleted that isn't stored, no credentials leak.
 
 Names of dialogs as arguments (imap-starttls) run only those whose names begin like that.
 """
 
 import base64
 import concurrent.futures
+import fnmatch
 import os
 import sys
 import threading
@@ -24,6 +26,17 @@ USERNAME, PASSWORD = "dialog-user-7f3a", "dialog-Secret-91c2"
 TIMEOUT = 2 if os.environ.get("POSTERN_SANITIZED") == "1" else 1     # seconds, the account's connectionTimeout
 AT_A_TIME = 24
 IN_TIME = 3 * TIMEOUT + 8
+BODY = "body-6c1d"          # stands in every message of the dialogs
+
+
+def wait(condition):
+    """Whether it became true in time."""
+    deadline = time.monotonic() + IN_TIME
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 class Trial:
@@ -33,6 +46,9 @@ class Trial:
         self.api, self.transport, self.dialog = api, transport, dialog
         self.name = f"{transport}-{dialog.name}"
         self.server = peer.Peer(dialog, contexts)
+        word, _, times = dialog.get("action", "verify").partition(" ")
+        self.verified = word == "verify"
+        self.polls = int(times or 1)
         self.wrong = []
 
     def check(self, good, text):
@@ -44,11 +60,13 @@ class Trial:
             answer = self.api.post("/api/v1/accounts", {
                 "name": self.name, "type": "IncomingAccount", "hostname": "127.0.0.1", "port": self.server.port,
                 "transport": self.transport, "useStartTls": True, "connectionTimeout": TIMEOUT, "debug": True,
-                "emailAuthenticator": {"type": "basic", "username": USERNAME, "password": PASSWORD},
-                **self.dialog.object("account")})
+                "push": False, "emailAuthenticator": {"type": "basic", "username": USERNAME, "password": PASSWORD},
+                **self.dialog.object("account"), "enabled": False})
             self.check(answer.status == 201, f"creating the account: {answer!r}")
             if answer.status == 201:
-                self.verify()
+                if self.verified:
+                    self.verify()
+                self.poll()
                 self.check_status()
                 self.check_transcript()
             self.check_conversations()
@@ -67,29 +85,63 @@ class Trial:
         else:
             self.check(report.get("ok") is False and names and names[0] in wanted,
                        f"verify should fail at {wanted}, failed at {names}: {answer.text[:300]}")
+            self.check(report.get("code") in self.codes(), f"verify failed with {report.get('code')}, not {self.codes()}")
             self.check(all(step.get("detail") and step.get("advice") for step in failed),
                        "a failed step tells the cause and what to do")
         self.check(took < IN_TIME, f"verify took {took:.1f} s")
 
+    def codes(self):
+        return ["" if code == "-" else code for code in self.dialog.choices("expect-code")]
+
+    def outcomes(self):
+        """What changes with each poll that ends."""
+        status = self.api.status(self.name)
+        return status["lastPollSuccess"], status["lastPollFailure"]
+
+    def poll(self):
+        before = self.outcomes()
+        self.check(self.api.patch(f"/api/v1/accounts/{self.name}", {"enabled": True}).status == 200, "enabling the account")
+        for number in range(self.polls):
+            if number > 0:
+                answer = self.api.action(self.name, "poll")
+                self.check(answer.status == 202, f"poll: {answer!r}")
+            self.check(wait(lambda: self.outcomes() != before), f"poll no. {number + 1} has no outcome")
+            before = self.outcomes()
+
+    def received(self):
+        answer = self.api.get(f"/api/v1/messages?account={self.name}&limit=100")
+        return len(answer.json["items"]) if answer.status == 200 else -1
+
     def check_status(self):
-        codes = ["" if code == "-" else code for code in self.dialog.choices("expect-code")]
+        """A poll that failed is tried again after a while, so the state may still change."""
+        states, wanted = self.dialog.choices("expect-state"), int(self.dialog.get("expect-received", "0"))
+
+        def is_as_expected():
+            status = self.api.status(self.name)["status"]
+            return status["state"] in states and (status.get("code") or "") in self.codes() and self.received() == wanted
+
+        wait(is_as_expected)
         answer = self.api.status(self.name)
         status = answer["status"]
-        self.check(status["state"] in self.dialog.choices("expect-state") and (status.get("code") or "") in codes,
-                   f"status is {status['state']} {status.get('code')} ({status.get('cause')}), not {codes}")
-        self.check(PASSWORD not in str(answer), "the password stands in the status")
+        self.check(status["state"] in states and (status.get("code") or "") in self.codes(),
+                   f"status is {status['state']} {status.get('code')} ({status.get('cause')}), not {states} {self.codes()}")
+        self.check(self.received() == wanted, f"{self.received()} messages were received, not {wanted}")
+        self.check(PASSWORD not in str(answer) and BODY not in str(answer), "the password or a message stands in the status")
 
     def check_transcript(self):
         text = self.api.get(f"/api/v1/accounts/{self.name}/transcript").text
         said = base64.b64encode(f"\0{USERNAME}\0{PASSWORD}".encode()).decode()
         self.check(PASSWORD not in text and said not in text, "the password stands in the transcript")
+        self.check(BODY not in text, "a message stands in the transcript")
 
     def check_conversations(self):
-        deadline = time.monotonic() + IN_TIME
-        while not any(one.complete for one in self.server.conversations) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait(lambda: any(one.complete for one in self.server.conversations))
         ends = [conversation.end for conversation in self.server.conversations]
         self.check(any(one.complete for one in self.server.conversations), f"never played to its end: {ends}")
+        for pattern in self.dialog.choices("never") if self.dialog.get("never") else []:
+            seen = [line for one in self.server.conversations for line in one.lines()
+                    if fnmatch.fnmatchcase(line.lower(), pattern.lower())]
+            self.check(not seen, f"the client said {seen[:1]}")
         allowed = self.dialog.get("credentials", "none")
         for conversation in self.server.conversations:
             for problem in conversation.problems:

@@ -22,7 +22,7 @@ import time
 PATIENCE = 20               # seconds until a client that should have given up is called stuck
 FLOOD_LIMIT = 64 << 20      # bytes that no client may swallow
 STEPS = {"S", "C", "RAW", "FLOOD", "REPEAT", "MESSAGE", "TLS", "WAIT", "END", "CLOSE", "RST", "SLOW", "PAUSE", "NEXT",
-         "POINT", "USE"}
+         "POINT", "USE", "SERVE"}
 # What a POINT may turn into: the steps played there, and the word for the code it is expected to give.
 FAULTS = {
     "hang": [("WAIT", "")],
@@ -111,7 +111,7 @@ def expand(dialog):
             if code in (None, "-"):
                 continue
             settings = {**dialog.settings, "expect-code": code}
-            for key in ("state", "verify-step", "message"):
+            for key in ("state", "verify-step", "message", "received"):
                 if key in wanted:
                     settings[f"expect-{key}"] = wanted[key]
             if fault == "refuse" and "message-refuse" in wanted:
@@ -145,6 +145,10 @@ class Conversation:
         self.problems = []
         self.complete = False       # played to the last step
         self.end = ""
+
+    def lines(self):
+        """All that the client said, in clear and under TLS."""
+        return [line.decode("utf-8", "replace") for part in (self.clear, self.secure) for line in bytes(part).splitlines()]
 
     def contains(self, secret, clear_only=False):
         """Is it in there as it is, or in base64 on its own or inside something longer, like PLAIN's \\0user\\0secret?"""
@@ -321,7 +325,7 @@ class Peer:
         except Gone as gone:
             conversation.end = str(gone)
             # A client that hangs up on what we sent last has met all that there was.
-            last = {"END", "WAIT", "FLOOD", "RAW"} | ({"TLS"} & set(self.dialog.get("expect-verify-step", "").upper().split("|")))
+            last = {"END", "WAIT", "FLOOD", "RAW", "SERVE"} | ({"TLS"} & set(self.dialog.get("expect-verify-step", "").upper().split("|")))
             conversation.complete = all(word in last for word, _ in steps[index:])
         except Exception as error:
             conversation.problems.append(f"peer.py: {error!r}")
@@ -363,6 +367,8 @@ class Peer:
             while wire.line().upper() != "QUIT":
                 wire.send(b"503 5.5.1 That was all\r\n")
             wire.send(b"221 2.0.0 Bye\r\n")
+        elif word == "SERVE":
+            serve(wire, rest.strip())
         elif word == "CLOSE":
             wire.close()
         elif word == "RST":
@@ -412,6 +418,28 @@ class Peer:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def serve(wire, protocol):
+    """From here on an ordinary server, of a mailbox with nothing in it, until the client leaves."""
+    idle = None
+    while True:
+        line = wire.line()
+        tag, _, command = line.partition(" ")
+        if protocol == "pop3":
+            listing = line.upper() in ("LIST", "UIDL")
+            wire.send(b"+OK 0 0\r\n" + (b".\r\n" if listing else b""))
+            if line.upper() == "QUIT":
+                return
+        elif command.upper() == "IDLE":
+            idle = tag
+            wire.send(b"+ idling\r\n")
+        elif command.upper() == "LOGOUT":
+            wire.send(f"* BYE bye\r\n{tag} OK done\r\n".encode())
+            return
+        else:
+            wire.send(f"{idle or tag} OK done\r\n".encode())
+            idle = None
 
 
 def contexts(pki, root):
