@@ -317,8 +317,9 @@ class Peer:
         try:
             for index, (word, rest) in enumerate(steps):
                 joined = index + 1 < len(steps) and word == "S" and steps[index + 1][0] in ("S", "RAW")
-                if word == "NEXT":
+                if word in ("NEXT", "SERVE"):
                     self.advance(section)
+                conversation.complete |= word == "SERVE"    # all that follows is the client's
                 reset = self.play(wire, word, rest, joined) == "reset"
             conversation.end = "played"
             conversation.complete = True
