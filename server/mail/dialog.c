@@ -429,6 +429,11 @@ void dialog_flow_begin(struct dialog_flow *flow)
     *flow = (struct dialog_flow){ .begun = clock_mono() };
 }
 
+void dialog_flow_excuse(struct dialog_flow *flow, int64_t started)
+{
+    flow->begun += clock_mono() - started;
+}
+
 int64_t dialog_flow_deadline(const struct dialog *d, const struct dialog_flow *flow)
 {
     int64_t earned = SECONDS(flow->bytes / 1024 + flow->items);

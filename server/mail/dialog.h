@@ -64,6 +64,8 @@ struct dialog_flow {
 };
 void dialog_flow_begin(struct dialog_flow *flow);
 int64_t dialog_flow_deadline(const struct dialog *dialog, const struct dialog_flow *flow);
+/* What was done since `started` (clock_mono()) took our time, not the server's. */
+void dialog_flow_excuse(struct dialog_flow *flow, int64_t started);
 
 /* Bytes came that nobody has taken yet. */
 bool dialog_has_more(struct dialog *dialog);

@@ -71,11 +71,15 @@ int imap_send(struct imap_session *imap, const char *step, struct err *err, cons
     AUTO_BUF(line, IMAP_COMMAND_MAX + 128);
     char tag[16], text[IMAP_COMMAND_MAX + 64];
     va_list args;
+    int len;
 
     imap_begin(imap, tag);
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    len = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(text))
+        return dialog_fail(imap->dialog, ERR_INTERNAL, "protocol.commandTooLong", step, err,
+                           "A command for %s would be too long.", dialog_hostname(imap->dialog));
     buf_addf(&line, "%s %s", tag, text);
     dialog_show(imap->dialog, MAIL_SENT, buf_str(&line));
     buf_add_c(&line, "\r\n");
@@ -277,12 +281,15 @@ int imap_unexpected(struct imap_session *imap, const char *step, struct err *err
 
 int imap_take_note(struct imap_session *imap, const char *step, unsigned *count, struct err *err)
 {
+    unsigned told;
+
     if (imap->in.status == IMAP_BYE)
         return says_bye(imap, step, err);
     if (imap_has_code(&imap->in, "ALERT"))
         text_clean(imap_words(&imap->in), imap->alert, sizeof(imap->alert));
     imap_view_note(imap);
-    if ((*count)++ < IMAP_UNTAGGED_MAX + (uint64_t)imap->view.exists)
+    told = imap->view.exists < IMAP_TOLD_MAX ? imap->view.exists : IMAP_TOLD_MAX;
+    if ((*count)++ < IMAP_UNTAGGED_MAX + told)
         return 0;
     return dialog_fail(imap->dialog, ERR_TEMPORARY, "protocol.lineTooLong", step, err,
                        "%s sent an answer without end.", dialog_hostname(imap->dialog));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mail/imap_fetched.h"
 #include "mail/imap_mailbox.h"
 #include "mail/imap_session.h"
@@ -141,10 +142,38 @@ static int too_large(struct fetching *fetching, uint64_t size)
                        dialog_hostname(fetching->imap->dialog), (unsigned long long)size);
 }
 
+/* The sink, whose time isn't the server's. */
+static int sink_begin(struct fetching *fetching, uint64_t size)
+{
+    int64_t started = clock_mono();
+    int rc = fetching->sink->begin(fetching->sink->ctx, size, fetching->err);
+
+    dialog_flow_excuse(&fetching->imap->flow, started);
+    return rc;
+}
+
+static int sink_data(struct fetching *fetching, struct str bytes)
+{
+    int64_t started = clock_mono();
+    int rc = fetching->sink->data(fetching->sink->ctx, bytes, fetching->err);
+
+    dialog_flow_excuse(&fetching->imap->flow, started);
+    return rc;
+}
+
+static int sink_end(struct fetching *fetching, uint32_t uid)
+{
+    int64_t started = clock_mono();
+    int rc = fetching->sink->end(fetching->sink->ctx, uid, fetching->err);
+
+    dialog_flow_excuse(&fetching->imap->flow, started);
+    return rc;
+}
+
 /* 0: data() may follow; 1: it isn't wanted. */
 static int begin(struct fetching *fetching, uint64_t size)
 {
-    int rc = fetching->sink->begin(fetching->sink->ctx, size, fetching->err);
+    int rc = sink_begin(fetching, size);
 
     if (rc > 0 && size > READ_AWAY_MAX)
         return too_large(fetching, size);
@@ -170,7 +199,7 @@ static int take(void *ctx, struct str bytes)
 
     if (fetching->now == READING_AWAY)
         return 0;
-    return fetching->sink->data(fetching->sink->ctx, bytes, fetching->err);
+    return sink_data(fetching, bytes);
 }
 
 /* RFC 9051 4.3: a string is as good as a literal. */
@@ -178,7 +207,7 @@ static int take_string(struct fetching *fetching, struct str text)
 {
     int rc = begin(fetching, text.len);
 
-    return rc == 0 && text.len > 0 ? fetching->sink->data(fetching->sink->ctx, text, fetching->err) : rc;
+    return rc == 0 && text.len > 0 ? sink_data(fetching, text) : rc;
 }
 
 static int see_message(struct imap_session *imap, void *ctx, struct err *err)
@@ -202,7 +231,7 @@ static int see_message(struct imap_session *imap, void *ctx, struct err *err)
         now = fetching->now;
     fetching->now = NOTHING;
     asked_had(imap, &fetching->asked, at);
-    return now == TAKING ? fetching->sink->end(fetching->sink->ctx, fetched.uid, err) : 0;
+    return now == TAKING ? sink_end(fetching, fetched.uid) : 0;
 }
 
 int imap_fetch(struct imap_session *imap, const uint32_t *uids, size_t count, bool headers_only,

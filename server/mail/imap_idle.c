@@ -40,6 +40,7 @@ int imap_idle_news(struct imap_session *imap, struct err *err)
     while ((rc = imap_try_read(imap, "idle", err)) > 0) {
         if (imap->in.type == IMAP_TAGGED)
             return imap_unexpected(imap, "idle", err);
+        imap->unasked += (unsigned)(imap->in.text.len / 1024); /* long ones are a flood sooner */
         if (imap_take_note(imap, "idle", &imap->unasked, err) < 0)
             return -1;
     }

@@ -13,6 +13,7 @@
 /* Messages that one search looks at: a line with all their UIDs is still short of IMAP_LINE_MAX. */
 #define WINDOW 4000
 #define SEARCH_TRIES 5
+#define TRASH_NAME_MAX 128 /* in quotes; there is no room for more beside a long set */
 
 bool imap_is_broken(const struct imap_session *imap)
 {
@@ -123,12 +124,35 @@ static int search_first(struct imap_session *imap, uint32_t from, uint32_t high,
     return 0;
 }
 
+/* Messages `first` to `last`, as far as `max` of them go. */
+static int search_span(struct imap_session *imap, uint32_t first, uint32_t last, uint32_t from, size_t max,
+                       struct imap_uids *found, struct err *err)
+{
+    char keys[64];
+
+    found->count = 0;
+    for (uint64_t low = first; low <= last && found->count < max; low += WINDOW) {
+        size_t span = max - found->count < WINDOW ? max - found->count : WINDOW;
+        AUTO_UIDS(part);
+
+        snprintf(keys, sizeof(keys), "%u:%u UID %u:*", (uint32_t)low,
+                 low + span - 1 < last ? (uint32_t)(low + span - 1) : last, from);
+        if (search(imap, keys, from, &part, err) < 0)
+            return -1;
+        for (size_t i = 0; i < part.count; i++)
+            if (imap_uids_add(found, part.at[i], max) < 0)
+                break;
+    }
+    imap_uids_sort(found);
+    return 0;
+}
+
 /* The answer to a search in a large mailbox may be a line of megabytes, so the end of it is looked at first, and
  * only where all of that is new, the beginning of what is new. */
 static int search_window(struct imap_session *imap, uint32_t from, size_t max, struct imap_uids *found,
                          bool *more, struct err *err)
 {
-    uint32_t last = imap->view.exists, low = last - WINDOW + 1, first, span;
+    uint32_t last = imap->view.exists, low = last - WINDOW + 1, first;
     char keys[64];
 
     snprintf(keys, sizeof(keys), "%u:* UID %u:*", low, from);
@@ -138,10 +162,8 @@ static int search_window(struct imap_session *imap, uint32_t from, size_t max, s
         return 0;
     if (search_first(imap, from, low, &first, err) < 0)
         return -1;
-    span = max < WINDOW ? (uint32_t)max : WINDOW;
-    *more = last - first >= span;
-    snprintf(keys, sizeof(keys), "%u:%u UID %u:*", first, *more ? first + span - 1 : last, from);
-    return search(imap, keys, from, found, err);
+    *more = last - first >= max;
+    return search_span(imap, first, last, from, max, found, err);
 }
 
 static int search_all(struct imap_session *imap, uint32_t from, struct imap_uids *found, struct err *err)
@@ -237,8 +259,8 @@ static int see_trash(struct imap_session *imap, void *ctx, struct err *err)
 /* RFC 6851. 1: they are moved; 0: there is nowhere to move them to. */
 static int move_to_trash(struct imap_session *imap, const struct imap_uids *uids, struct err *err)
 {
-    AUTO_BUF(trash, 2048);
-    AUTO_BUF(rest, 2048 + 8);
+    AUTO_BUF(trash, TRASH_NAME_MAX);
+    AUTO_BUF(rest, TRASH_NAME_MAX + 8);
 
     if (!imap->caps.move || !imap->caps.special_use)
         return 0;

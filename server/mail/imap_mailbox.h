@@ -3,7 +3,7 @@
  *
  * UIDs only; sequence numbers stay inside. Untagged responses may come at any place and are taken into account (EXISTS,
  * EXPUNGE, VANISHED, FETCH that nobody asked for). Errors are those of mail/imap.h with `at` "imap." and search fetch store
- * expunge move idle noop; after one, imap_is_broken() says whether the session can still be used. */
+ * expunge move list idle noop id; after one, imap_is_broken() says whether the session can still be used. */
 #ifndef POSTERN_MAIL_IMAP_MAILBOX_H
 #define POSTERN_MAIL_IMAP_MAILBOX_H
 
@@ -37,7 +37,8 @@ struct imap_item {
     bool seen, deleted;
     const char *message_id;
 };
-typedef int imap_visit(void *ctx, const struct imap_item *item); /* -1: stop; imap_list() then answers -1 without err, the session stays */
+/* -1: stop; imap_list() then answers -1 without err, and the session stays. */
+typedef int imap_visit(void *ctx, const struct imap_item *item);
 int imap_list(struct imap_session *imap, const uint32_t *uids, size_t count, bool message_ids, imap_visit *visit, void *ctx,
               struct err *err);
 
@@ -60,9 +61,9 @@ int imap_fetch(struct imap_session *imap, const uint32_t *uids, size_t count, bo
 /* UID STORE +FLAGS.SILENT. ERR_TEMPORARY protocol.refused when the server says NO; the session stays. */
 enum imap_mark { IMAP_MARK_SEEN, IMAP_MARK_DELETED };
 int imap_mark(struct imap_session *imap, const uint32_t *uids, size_t count, enum imap_mark mark, struct err *err);
-/* Removes these and nothing else, marked \Deleted before or not: UID EXPUNGE (RFC 4315). Without UIDPLUS: UID MOVE (RFC 6851) into the
- * mailbox with the \Trash attribute (RFC 6154) where there are both; else EXPUNGE only when a UID SEARCH DELETED finds no others. What can't be removed
- * without taking somebody else's along stays marked, and `*left` is true. */
+/* Removes these and nothing else, marked \Deleted before or not: UID EXPUNGE (RFC 4315). Without UIDPLUS: UID MOVE (RFC 6851)
+ * into the mailbox with the \Trash attribute (RFC 6154) where there are both; else EXPUNGE only when a UID SEARCH DELETED finds
+ * no others. What can't be removed without taking somebody else's along stays marked, and `*left` is true. */
 int imap_remove(struct imap_session *imap, const uint32_t *uids, size_t count, bool *left, struct err *err);
 
 /* RFC 2177. Between start and done nothing else may be sent. After a start, and whenever imap_fd() is readable, imap_idle_news()

@@ -9,7 +9,8 @@
 #include "mail/session.h"
 
 #define IMAP_LINE_MAX (64 * 1024)
-#define IMAP_UNTAGGED_MAX 10000 /* responses between a command and its end, besides one for each message */
+#define IMAP_UNTAGGED_MAX 10000 /* responses between a command and its end, besides one for each message, up to */
+#define IMAP_TOLD_MAX 1000000   /* as many messages */
 #define IMAP_COMMAND_MAX 8000   /* bytes; RFC 7162 4: a server takes lines of 8192 */
 
 /* What we were told of the mailbox that is open, by whatever response. */
@@ -54,7 +55,7 @@ void imap_begin(struct imap_session *imap, char tag[16]);
 int imap_read(struct imap_session *imap, const char *step, bool masked, struct err *err);
 /* The same without waiting: 1 it is there, 0 not yet, -1. */
 int imap_try_read(struct imap_session *imap, const char *step, struct err *err);
-/* What is done with any untagged response: 0, or -1 for BYE and for more of them than `*count` lets through. */
+/* What is done with any untagged response; `*count` is how many there were. 0, or -1 for BYE and for a flood. */
 int imap_take_note(struct imap_session *imap, const char *step, unsigned *count, struct err *err);
 /* Reads up to the end of the command (0) or a continuation (1). What is untagged goes to `seen` (or NULL). -1
  * also when the server says BYE. `masked`: what a continuation holds is not for the transcript. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mail/pop3_body.h"
 #include "mail/pop3_session.h"
 
@@ -253,6 +254,7 @@ struct fetching {
     uint64_t max, got;
     pop3_data *data;
     void *ctx;
+    struct dialog_flow flow;
 };
 
 static int too_large(struct pop3_session *pop3, const struct fetching *fetching, struct err *err)
@@ -264,15 +266,19 @@ static int too_large(struct pop3_session *pop3, const struct fetching *fetching,
 
 static int pass_on(struct pop3_session *pop3, struct fetching *fetching, struct str piece, struct err *err)
 {
+    int64_t started = clock_mono();
+
     if (piece.len == 0)
         return 0;
     fetching->got += piece.len;
     if (fetching->got > fetching->max)
         return too_large(pop3, fetching, err);
-    if (fetching->data(fetching->ctx, piece, err) == 0)
-        return 0;
-    dialog_break(pop3->dialog);
-    return -1;
+    if (fetching->data(fetching->ctx, piece, err) < 0) {
+        dialog_break(pop3->dialog);
+        return -1;
+    }
+    dialog_flow_excuse(&fetching->flow, started);
+    return 0;
 }
 
 /* In chunks, not in lines: those may be of any length. */
@@ -280,16 +286,15 @@ static int read_body(struct pop3_session *pop3, struct fetching *fetching, struc
 {
     AUTO_FREE char *chunk = mem_alloc(CHUNK);
     struct pop3_body body = { 0 };
-    struct dialog_flow flow;
 
-    dialog_flow_begin(&flow);
+    dialog_flow_begin(&fetching->flow);
     while (body.at != POP3_BODY_DONE) {
         struct str bytes;
 
-        if (dialog_read(pop3->dialog, fetching->step, chunk, CHUNK, dialog_flow_deadline(pop3->dialog, &flow),
-                        &bytes, err) < 0)
+        if (dialog_read(pop3->dialog, fetching->step, chunk, CHUNK,
+                        dialog_flow_deadline(pop3->dialog, &fetching->flow), &bytes, err) < 0)
             return -1;
-        flow.bytes += bytes.len;
+        fetching->flow.bytes += bytes.len;
         while (bytes.len > 0 && body.at != POP3_BODY_DONE)
             if (pass_on(pop3, fetching, pop3_body_next(&body, &bytes), err) < 0)
                 return -1;
@@ -310,7 +315,7 @@ static void show_body(struct pop3_session *pop3, uint64_t size)
 int pop3_fetch(struct pop3_session *pop3, uint32_t number, bool headers_only, uint64_t max, pop3_data *data,
                void *ctx, struct err *err)
 {
-    struct fetching fetching = { headers_only ? "top" : "retr", max, 0, data, ctx };
+    struct fetching fetching = { headers_only ? "top" : "retr", max, 0, data, ctx, { 0 } };
     char command[40];
     int rc;
 

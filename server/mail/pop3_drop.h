@@ -30,7 +30,8 @@ struct pop3_item {
 int pop3_list(struct pop3_session *pop3, struct pop3_item **items, size_t *count, struct err *err);
 
 /* The message, dots unstuffed, CRLF kept, piece by piece to data(), which may answer -1 with err: the connection is then
- * broken, for the rest is on its way. RETR, or TOP n 0 with `headers_only` (protocol.refused when the server has no TOP; the session stays).
+ * broken, for the rest is on its way. RETR, or TOP n 0 with `headers_only` (protocol.refused when the server has no TOP; the
+ * session stays).
  * More than `max` bytes: ERR_TOO_LARGE limit.messageSize, and the connection broken. */
 typedef int pop3_data(void *ctx, struct str bytes, struct err *err);
 int pop3_fetch(struct pop3_session *pop3, uint32_t number, bool headers_only, uint64_t max, pop3_data *data, void *ctx,

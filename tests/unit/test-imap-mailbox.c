@@ -130,7 +130,9 @@ static void test_message_ids(void)
 
 /* ---- the session ------------------------------------------------------------------------------------ */
 
-enum op { SEARCH, SEARCH_LATE, MANY, LIST, LIST_IDS, LIST_STOP, FETCH, HEADERS, SEEN, REMOVE, IDLE, NOOP, IDENTIFY };
+enum op { SEARCH, SEARCH_LATE, SEARCH_ALL, MANY, LIST, LIST_IDS, LIST_STOP, FETCH, HEADERS, SEEN, REMOVE, IDLE, NOOP, IDENTIFY };
+
+enum { SLOW = 2 }; /* takes longer than the time-out */
 
 /* What came of it, in words. */
 struct outcome {
@@ -144,10 +146,12 @@ static int tell_begin(void *ctx, uint64_t size, struct err *err)
     struct outcome *outcome = ctx;
 
     outcome->quiet = size >= 100;
+    if (outcome->begin == SLOW)
+        usleep(1500000);
     buf_addf(&outcome->told, "begin %llu ", (unsigned long long)size);
     if (outcome->begin < 0)
         err_id(err, ERR_FULL, "limit.diskFull", NULL, "no room");
-    return outcome->begin;
+    return outcome->begin == SLOW ? 0 : outcome->begin;
 }
 
 static int tell_data(void *ctx, struct str bytes, struct err *err)
@@ -188,6 +192,18 @@ static int do_search(struct imap_session *imap, uint32_t from, struct outcome *o
         buf_addf(&outcome->told, "%u ", uids[i]);
     if (rc == 0 && more)
         buf_add_c(&outcome->told, "more ");
+    return rc;
+}
+
+static int do_search_all(struct imap_session *imap, struct outcome *outcome, struct err *err)
+{
+    AUTO_FREE uint32_t *uids = NULL;
+    size_t count = 0;
+    bool more;
+    int rc = imap_search(imap, 1, 100000, &uids, &count, &more, err);
+
+    if (rc == 0)
+        buf_addf(&outcome->told, "%zu, %u to %u%s ", count, uids[0], uids[count - 1], more ? " more" : "");
     return rc;
 }
 
@@ -236,6 +252,8 @@ static int perform(struct imap_session *imap, enum op op, struct outcome *outcom
     switch (op) {
     case SEARCH:
         return do_search(imap, 1, outcome, err);
+    case SEARCH_ALL:
+        return do_search_all(imap, outcome, err);
     case MANY:
         return do_many(imap, err);
     case SEARCH_LATE:
@@ -479,6 +497,8 @@ static const struct row rows[] = {
       .outcome = "begin 2060  end 3, ok" },
     { "fetch: dripping", FETCH, .whole = true, .script = BODIES "S:* 1 FETCH (UID 3 BODY[] {100}\n" DRIP DRIP DRIP DRIP "HANG",
       .outcome = "begin 100 protocol.timeout!" },
+    { "fetch: we are slow, not the server", FETCH, .begin = SLOW, .whole = true, .timeout = 1000,
+      .script = BODIES "S:* 1 FETCH (UID 3 BODY[] {10}\nP:1900\nS:SECRET 1|)\n" END2, .outcome = GOT_ONE "ok" },
     { "fetch: a large one", FETCH, .whole = true, .timeout = 10000,
       .script = BODIES "S:* 1 FETCH (UID 3 BODY[] {4200000}\n60000X:012345678901234567890123456789012345678901234567890123456789SECRET78\nS: UID 3)\n" END2,
       .outcome = "begin 4200000  end 3, ok" },
@@ -579,26 +599,43 @@ static const struct row rows[] = {
     { "identify: not offered", IDENTIFY, .script = "HANG", .outcome = " ok" },
 };
 
-/* All 10000 messages have their numbers as UIDs; 100 is found by halving. */
+/* All 10000 messages have their numbers as UIDs; the first is found by halving. The tag that follows. */
+static unsigned search_by_halves(struct buf *script, unsigned first)
+{
+    unsigned low = 1, high = 6001, tag = 3;
+
+    buf_addf(script, A2("UID SEARCH 6001:* UID %u:*") "S:* ESEARCH (TAG \"a2\") UID ALL 6001:10000|a2 OK\n", first);
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        buf_addf(script, "C:a%u UID SEARCH %u\nS:* SEARCH %u|a%u OK\n", tag, middle, middle, tag);
+        tag++;
+        if (middle >= first)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return tag;
+}
+
 static void test_search_by_halves(void)
 {
     AUTO_BUF(script, 1 << 16);
     struct row row = { "search: a large mailbox, all of it new", SEARCH_LATE, .exists = 10000, .caps = "",
                        .outcome = "100 101 102 more ok" };
-    unsigned low = 1, high = 6001, tag = 3;
+    unsigned tag = search_by_halves(&script, 100);
 
-    buf_add_c(&script, A2("UID SEARCH 6001:* UID 100:*") "S:* ESEARCH (TAG \"a2\") UID ALL 6001:10000|a2 OK\n");
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-
-        buf_addf(&script, "C:a%u UID SEARCH %u\nS:* SEARCH %u|a%u OK\n", tag, middle, middle, tag);
-        tag++;
-        if (middle >= 100)
-            high = middle;
-        else
-            low = middle + 1;
-    }
     buf_addf(&script, "C:a%u UID SEARCH 100:102 UID 100:*\nS:* SEARCH 102 101 100|a%u OK\nHANG", tag, tag);
+    row.script = script.p;
+    run_row(&row, false);
+    row = (struct row){ "search: a large mailbox, all of it wanted", SEARCH_ALL, .exists = 10000, .caps = "",
+                        .outcome = "10000, 1 to 10000 ok" };
+    buf_clear(&script);
+    tag = search_by_halves(&script, 1);
+    for (unsigned i = 1; i <= 10000; i += 4000, tag++)
+        buf_addf(&script, "C:a%u UID SEARCH %u:%u UID 1:*\nS:* ESEARCH (TAG \"a%u\") UID ALL %u:%u|a%u OK\n", tag, i,
+                 i + 3999 < 10000 ? i + 3999 : 10000, tag, i, i + 3999 < 10000 ? i + 3999 : 10000, tag);
+    buf_add_c(&script, "HANG");
     row.script = script.p;
     run_row(&row, false);
 }
