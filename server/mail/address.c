@@ -13,6 +13,7 @@
 /* RFC 5321 4.5.3.1.1, 4.5.3.1.3. */
 #define LOCAL_MAX 64
 #define ADDR_MAX 254
+#define COLONS_MAX 100
 
 /* ---- GMime ------------------------------------------------------------------------------------------ */
 
@@ -80,14 +81,15 @@ static bool stands_alone(const char *text, const char *raw, size_t local, struct
     return false;
 }
 
-/* RFC 5322 3.2.2. GMime up to 3.2.14 loses memory where a comment isn't closed (its issue 159), so such text
- * is kept from it. */
-bool gmime_comments_close(const char *text)
+/* RFC 5322 3.2.2. GMime up to 3.2.14 loses memory where a comment isn't closed (its issue 159), and takes a group
+ * in a group, of which there are none, with a call in a call: such text is kept from it. */
+bool gmime_can_read(const char *text)
 {
     bool quoted = false;
-    int depth = 0;
+    int depth = 0, colons = 0;
 
     for (const char *p = text; *p; p++) {
+        colons += *p == ':';
         if (*p == '\\' && p[1])
             p++;
         else if (*p == '"' && depth == 0)
@@ -97,7 +99,7 @@ bool gmime_comments_close(const char *text)
         else if (!quoted && *p == ')' && depth > 0)
             depth--;
     }
-    return depth == 0 && !quoted;
+    return depth == 0 && !quoted && colons <= COLONS_MAX;
 }
 
 static const char *check_local(const char *addr, size_t len)
@@ -178,7 +180,7 @@ int address_parse(const char *text, struct address *ret, struct err *err)
     trimmed = str_dup(str_trim(str_c(text)));
     if (*trimmed == '\0')
         return err_id(err, ERR_INVALID, "address.invalid", NULL, "An address is missing.");
-    if (!gmime_comments_close(text))
+    if (!gmime_can_read(text))
         return invalid(err, text, "has a quote or a comment that isn't closed");
     list = internet_address_list_parse(NULL, text);
     if (list == NULL || internet_address_list_length(list) == 0)

@@ -15,7 +15,7 @@
 /* Starts GMime once; before any other call of it. */
 void gmime_start(void);
 /* False: not to be given to GMime as addresses. */
-bool gmime_comments_close(const char *text);
+bool gmime_can_read(const char *text);
 
 /* Our address as GMime's; the caller unrefs. */
 InternetAddress *gmime_mailbox(const struct address *address);

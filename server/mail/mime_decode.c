@@ -17,30 +17,30 @@ static GMimeContentEncoding encoding_of(const struct mime_piece *piece)
     return text ? g_mime_content_encoding_from_string(text) : GMIME_CONTENT_ENCODING_DEFAULT;
 }
 
-static bool is_coded(GMimeContentEncoding encoding)
+/* Content begins behind the line "begin 644 name"; without one there is none. */
+static struct str after_begin(struct str body)
 {
-    return encoding == GMIME_CONTENT_ENCODING_BASE64 || encoding == GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE ||
-           encoding == GMIME_CONTENT_ENCODING_UUENCODE;
+    struct str line;
+
+    while (str_split(&body, '\n', &line))
+        if (str_starts(line, STR("begin ")))
+            return body;
+    return STR("");
 }
 
-/* GMime's filters look before the bytes they are given, so each piece is copied; they read the copy only. */
-static void filter_all(GMimeFilter *filter, struct str body, mime_take *take, void *ctx)
+static void decode_all(GMimeContentEncoding encoding, struct str body, mime_take *take, void *ctx)
 {
-    enum { BEFORE = 256 };
-    AUTO_FREE char *copy = mem_alloc(BEFORE + CHUNK);
-    size_t out_len = 0, before = 0;
-    char *out = NULL;
+    GMimeEncoding state;
+    AUTO_FREE char *out = NULL;
 
+    g_mime_encoding_init_decode(&state, encoding);
+    out = mem_alloc(g_mime_encoding_outlen(&state, CHUNK));
     while (body.len) {
         size_t len = body.len < CHUNK ? body.len : CHUNK;
+        size_t got = g_mime_encoding_step(&state, body.p, len, out);
 
-        memcpy(copy + BEFORE, body.p, len);
         body = str_from(body, len);
-        if (body.len)
-            g_mime_filter_filter(filter, copy + BEFORE, len, BEFORE, &out, &out_len, &before);
-        else
-            g_mime_filter_complete(filter, copy + BEFORE, len, BEFORE, &out, &out_len, &before);
-        if (out_len && take(ctx, str_n(out, out_len)) < 0)
+        if (got && take(ctx, str_n(out, got)) < 0)
             return;
     }
 }
@@ -48,10 +48,11 @@ static void filter_all(GMimeFilter *filter, struct str body, mime_take *take, vo
 void mime_decode(const struct mime_piece *piece, mime_take *take, void *ctx)
 {
     GMimeContentEncoding encoding = encoding_of(piece);
-    AUTO_UNREF GMimeFilter *filter = is_coded(encoding) ? g_mime_filter_basic_new(encoding, FALSE) : NULL;
 
-    if (filter)
-        filter_all(filter, piece->body, take, ctx);
+    if (encoding == GMIME_CONTENT_ENCODING_UUENCODE)
+        decode_all(encoding, after_begin(piece->body), take, ctx);
+    else if (encoding == GMIME_CONTENT_ENCODING_BASE64 || encoding == GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE)
+        decode_all(encoding, piece->body, take, ctx);
     else if (piece->body.len)
         take(ctx, piece->body);
 }

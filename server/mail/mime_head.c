@@ -6,7 +6,7 @@
 
 #include "mail/text.h"
 
-#define PARAM_TEXT_MAX (16 * 1024)
+#define PARAM_TEXT_MAX 4096
 #define FILENAME_MAX_BYTES 255
 
 char *mime_cleaned(const char *text, size_t max)

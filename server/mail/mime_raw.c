@@ -124,7 +124,7 @@ static int take_header(struct reading *r, struct str whole)
     for (char *p = value; *p; p++) /* unfolded: RFC 5322 2.2.3 */
         if (*p == '\r' || *p == '\n')
             *p = ' ';
-    list = gmime_comments_close(value) ? internet_address_list_parse(NULL, value) : NULL;
+    list = gmime_can_read(value) ? internet_address_list_parse(NULL, value) : NULL;
     if (list == NULL)
         return err_id(r->err, ERR_INVALID, "address.invalid", r->at,
                       "The header has no addresses that can be read.");

@@ -104,7 +104,7 @@ static void read_addresses(struct str head, const char *name, char ***items, siz
     while (mime_header_next(&head, &whole, &found)) {
         AUTO_FREE char *text = str_eq_nocase(found, str_c(name)) ? mime_unfolded(whole, ADDRESSES_MAX) : NULL;
         AUTO_UNREF InternetAddressList *list =
-            text && *text && gmime_comments_close(text) ? internet_address_list_parse(NULL, text) : NULL;
+            text && *text && gmime_can_read(text) ? internet_address_list_parse(NULL, text) : NULL;
 
         if (list)
             add_addresses(list, items, count, 0);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define BOUNDARY_MAX 200 /* RFC 2046 5.1.1 has 70 */
-#define TYPE_MAX (16 * 1024)
+#define TYPE_MAX 4096
 
 struct splitter {
     struct str raw;
@@ -16,6 +16,7 @@ struct splitter {
         size_t len;
     } open[MIME_DEPTH_MAX]; /* multiparts around the present place */
     int count;
+    uint32_t firsts[256]; /* first bytes of their boundaries: how many */
 };
 
 /* ---- lines ------------------------------------------------------------------------------------------ */
@@ -41,7 +42,7 @@ static int delimiter_at(const struct splitter *s, size_t at, bool *last)
 {
     struct str rest = str_from(s->raw, at);
 
-    if (rest.len < 3 || rest.p[0] != '-' || rest.p[1] != '-')
+    if (rest.len < 3 || rest.p[0] != '-' || rest.p[1] != '-' || s->firsts[(unsigned char)rest.p[2]] == 0)
         return -1;
     rest = str_from(rest, 2);
     for (int i = s->count - 1; i >= 0; i--) {
@@ -65,12 +66,9 @@ static int next_delimiter(const struct splitter *s, size_t *at, bool *last)
     int which = delimiter_at(s, *at, last);
 
     while (which < 0) {
-        const char *found =
-            *at < s->raw.len ? memmem(s->raw.p + *at, s->raw.len - *at, "\n--", 3) : NULL;
-
-        if (found == NULL)
+        *at = line_end(s->raw, *at);
+        if (*at == s->raw.len)
             return -1;
-        *at = (size_t)(found - s->raw.p) + 1;
         which = delimiter_at(s, *at, last);
     }
     return which;
@@ -148,6 +146,7 @@ static void read_kind(struct splitter *s, int index)
         s->ret->partial = true;
         return;
     }
+    s->firsts[(unsigned char)boundary[0]]++;
     s->open[s->count].piece = index;
     s->open[s->count].len = len;
     s->open[s->count++].boundary = TAKE(boundary);
@@ -193,6 +192,7 @@ static void end_open(struct splitter *s, int keep, size_t at)
 {
     while (s->count > keep) {
         end_piece(s, s->open[--s->count].piece, at);
+        s->firsts[(unsigned char)s->open[s->count].boundary[0]]--;
         free(s->open[s->count].boundary);
     }
 }

@@ -58,11 +58,14 @@ static int replace_part(const struct mime_piece *piece, const char *eol, struct 
 static int replace_all(const struct mime_piece *piece, const char *eol, struct buf *into)
 {
     struct str head = piece->head, whole, name;
+    size_t start = into->len;
     int rc = 0;
 
     while (rc == 0 && mime_header_next(&head, &whole, &name))
         if (!str_starts_nocase(name, STR("Content-")))
             rc = buf_add(into, whole);
+    if (rc == 0 && into->len > start && into->p[into->len - 1] != '\n') /* the message ends with it */
+        rc = buf_add_c(into, eol);
     return rc < 0 || replace_part(piece, eol, into) < 0 ? -1 : buf_add_c(into, eol);
 }
 

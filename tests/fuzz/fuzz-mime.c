@@ -4,7 +4,10 @@
 #include <stdlib.h>
 
 #include "mail/address.h"
+#include "mail/html_text.h"
 #include "mail/mime.h"
+#include "mail/mime_report.h"
+#include "mail/mime_strip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +35,10 @@ static void inspect(struct str raw)
     fit(info->message_id);
     fit(info->from);
     fit(info->subject);
+    for (size_t i = 0; i < info->header_count; i++) {
+        fit(info->headers[i].name);
+        fit(info->headers[i].value);
+    }
     must(info->text == NULL || str_is_utf8(str_c(info->text)));
     must(info->html == NULL || str_is_utf8(str_c(info->html)));
     must(info->to_count <= MIME_RECIPIENTS_MAX && info->attachment_count <= MIME_PARTS_MAX);
@@ -46,6 +53,62 @@ static void inspect(struct str raw)
             must((int64_t)content.len == info->attachments[i].size);
             mime_part_clear(&part);
         }
+    }
+}
+
+/* One line of valid UTF-8, or nothing. */
+static void report(struct str raw)
+{
+    AUTO(mime_report) report = mime_report_read(raw);
+
+    if (report == NULL)
+        return;
+    must(report->recipient_count > 0 && report->recipient_count <= REPORT_RECIPIENTS_MAX && report->id_count <= REPORT_IDS_MAX);
+    fit(report->reporting_mta);
+    fit(report->envelope_id);
+    for (size_t i = 0; i < report->id_count; i++) {
+        fit(report->ids[i]);
+        must(str_starts(str_c(report->ids[i]), STR("<")) && str_ends_nocase(str_c(report->ids[i]), STR(">")));
+    }
+    for (size_t i = 0; i < report->recipient_count; i++) {
+        must(report->recipients[i].final && report->recipients[i].action);
+        fit(report->recipients[i].final);
+        fit(report->recipients[i].original);
+        fit(report->recipients[i].status);
+        fit(report->recipients[i].diagnostic);
+        fit(report->recipients[i].remote_mta);
+    }
+    mime_is_automatic(raw);
+}
+
+/* What was stripped has as many parts as before and nothing more to strip, and its headers say the same. */
+static void strip(struct str raw)
+{
+    AUTO_BUF(once, 1 << 22);
+    AUTO_BUF(twice, 1 << 22);
+    AUTO(mime_info) before = NULL;
+    AUTO(mime_info) after = NULL;
+
+    if (mime_strip(raw, &once) <= 0) {
+        must(once.len == 0);
+        return;
+    }
+    before = mime_inspect(raw, false);
+    after = mime_inspect(buf_str(&once), false);
+    must(strcmp(before->subject, after->subject) == 0 && strcmp(before->from, after->from) == 0);
+    must(mime_strip(buf_str(&once), &twice) == 0);
+}
+
+static void words(struct str raw)
+{
+    AUTO_BUF(words, 3000);
+    AUTO_BUF(plain, 300);
+
+    mime_words(raw, &words);
+    must(str_is_utf8(buf_str(&words)));
+    if (str_is_utf8(raw)) {
+        html_text(raw, &plain);
+        must(str_is_utf8(buf_str(&plain)));
     }
 }
 
@@ -92,6 +155,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     inspect(raw);
     prepare(raw);
+    report(raw);
+    strip(raw);
+    words(raw);
     for (int i = 0; i < 20 && str_split(&rest, '\n', &line); i++)
         address(line);
     return 0;
