@@ -147,8 +147,10 @@ static size_t take_tag(struct str html, struct buf *into)
     if (str_starts(html, STR("<!--")))
         return past(html, STR("-->"));
     len = past(html, STR(">"));
-    if (hidden)
+    if (hidden) {
         len += past(str_from(html, len), str_c(hidden));
+        len += past(str_from(html, len), STR(">"));
+    }
     if (!is_inline(name))
         buf_add_char(into, '\n');
     return len;

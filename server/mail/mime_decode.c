@@ -178,7 +178,7 @@ static char *decode_unknown(struct str text, size_t max, bool *cut)
 {
     AUTO_G_FREE char *decoded = NULL;
 
-    if (memchr(text.p, '\0', text.len) || str_is_utf8(whole_characters(text)))
+    if (memchr(text.p, '\0', text.len) || str_is_utf8(*cut ? whole_characters(text) : text))
         return as_utf8(text, max, cut);
     decoded = g_mime_utils_decode_8bit(NULL, text.p, text.len);
     return as_utf8(str_c(decoded), max, cut);

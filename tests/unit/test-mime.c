@@ -530,6 +530,108 @@ static void test_hostile(void)
     }
 }
 
+/* Content that costs more to decode than it should: each is decoded in about the time of a look at it, or this test doesn't end. */
+static void test_hostile_content(void)
+{
+    static const struct {
+        const char *name, *head, *line;
+        size_t attachments;
+    } rows[] = {
+        { "begin without end", "Content-Type: application/x\nContent-Transfer-Encoding: x-uuencode\n\n", "begin ", 1 },
+        { "broken base64", "Content-Type: application/x\nContent-Transfer-Encoding: base64\n\n", "AA!=A\n", 1 },
+        { "broken quoted-printable", "Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n", "=4=\n", 0 },
+        { "boundaries of nobody", "Content-Type: multipart/mixed; boundary=bb\n\n", "\n--", 0 },
+        { "prefixes of a boundary", "Content-Type: multipart/mixed; boundary=bb\n\n", "--b\n", 0 },
+        { "a tag in a tag", "Content-Type: text/html\n\n", "<a", 0 },
+        { "one header", "Subject: ", "=?utf-8?q?a?= ", 0 },
+    };
+    AUTO_BUF(raw, 32 << 20);
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(mime_info) info = NULL;
+        AUTO_BUF(words, 64 * 1024);
+
+        buf_clear(&raw);
+        buf_add_c(&raw, rows[i].head);
+        while (raw.len < (25 << 20))
+            buf_add_c(&raw, rows[i].line);
+        info = mime_inspect(buf_str(&raw), true);
+        mime_words(buf_str(&raw), &words);
+        ok(info->attachment_count == rows[i].attachments, "25 MB: %s", rows[i].name);
+    }
+}
+
+static void test_nested_groups(void)
+{
+    AUTO_BUF(raw, 1 << 20);
+    AUTO(mime_info) info = NULL;
+
+    buf_add_c(&raw, "To: ");
+    for (int i = 0; i < 30000; i++)
+        buf_add_c(&raw, "a:");
+    buf_add_c(&raw, "\n\nx\n");
+    info = mime_inspect(buf_str(&raw), false);
+    ok(info->to_count == 1, "groups in groups are one address that isn't one");
+}
+
+static void test_text(void)
+{
+    static const struct {
+        const char *name, *head, *body, *text;
+    } rows[] = {
+        { "nothing is said: ASCII", "X: y", "abc", "abc" },
+        { "nothing is said: UTF-8", "X: y", "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
+        { "nothing is said: something else", "X: y", "gr\xfc\xdf", "gr\xc3\xbc\xc3\x9f" },
+        { "said to be ASCII", "Content-Type: text/plain; charset=us-ascii", "gr\xc3\xbc", "gr\xc3\xbc" },
+        { "said to be UTF-8", "Content-Type: text/plain; charset=UTF-8", "gr\xfc", "gr?" },
+        { "windows-1252", "Content-Type: text/plain; charset=windows-1252", "\x80", "\xe2\x82\xac" },
+        { "utf-16", "Content-Type: text/plain; charset=utf-16le", "a\xe4", "\xee\x91\xa1" },
+        { "a charset nobody knows", "Content-Type: text/plain; charset=x-nobody", "gr\xfc", "gr\xc3\xbc" },
+        { "a charset that is a path", "Content-Type: text/plain; charset=\"../../x\"", "abc", "abc" },
+        { "base64", "Content-Transfer-Encoding: BASE64", "YWJj\n", "abc" },
+        { "base64 with rubbish", "Content-Transfer-Encoding: base64", "YW!!Jj\n", "abc" },
+        { "quoted-printable", "Content-Transfer-Encoding: quoted-printable", "a=\nb=3D=4=", "ab==4=" },
+        { "uuencode", "Content-Transfer-Encoding: x-uuencode", "begin 644 a\n#86)C\n`\nend\n", "abc" },
+        { "uuencode without a beginning", "Content-Transfer-Encoding: uuencode", "#86)C\n`\n", "" },
+        { "an encoding nobody knows", "Content-Transfer-Encoding: rot13", "abc", "abc" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *raw = mem_printf("%s\n\n%s", rows[i].head, rows[i].body);
+        AUTO(mime_info) info = mime_inspect(str_c(raw), true);
+
+        is_str(info->text, rows[i].text, rows[i].name);
+    }
+    {
+        AUTO(mime_info) info = mime_inspect(STR("Content-Type: text/plain\n\na\0b"), true);
+
+        is_str(info->text, "a?b", "NUL bytes");
+    }
+}
+
+static void test_words(void)
+{
+    static const struct {
+        const char *raw, *words;
+    } rows[] = {
+        { "Subject: x\n\nhello\n", "hello\n\n" },
+        { "Content-Type: text/html\n\n<p>Gr&uuml;&#xdf;e<br>a<b>b</b>c&nbsp;d &amp; e &unknown; &#0; <script>x</script><style>y</style>"
+          "<!-- z -->in <i\n", "\nGr\xc3\xbc\xc3\x9f" "e\nabc d & e &unknown; &#0; \n\nin \n" },
+        { "Content-Type: text/html\n\n1 < 2 > 1 <", "1 < 2 > 1 <\n" },
+        { "Content-Type: text/html\n\nso&shy;fa", "sofa\n" },
+        { "Content-Type: application/pdf; name=\"a b.pdf\"\n\nxyz", "a b.pdf\n\n" },
+        { "Content-Type: multipart/mixed; boundary=b\n\nno\n--b\n\none\n--b\nContent-Type: text/html\n\n<p>two\n--b\nContent-Type: "
+          "image/png\n\nx\n--b--\nno", "\none\n\ntwo\n\n" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_BUF(words, 1000);
+
+        mime_words(str_c(rows[i].raw), &words);
+        is_str(words.p, rows[i].words, "words of a message");
+    }
+}
+
 int main(void)
 {
     test_address();
@@ -542,5 +644,9 @@ int main(void)
     test_envelope();
     test_inspect();
     test_hostile();
+    test_hostile_content();
+    test_nested_groups();
+    test_text();
+    test_words();
     return done();
 }
