@@ -33,7 +33,7 @@ pki = Pki()
 root = pki.ca("Receiving Root")
 own = pki.leaf()
 users = {name: f"Secret of {name}" for name in
-         [*KINDS, *(f"{transport}-{policy}" for transport in ("imap", "pop3") for policy in POLICIES), "push", "push-plain"]}
+         [*KINDS, *(f"{transport}-{policy.lower()}" for transport in ("imap", "pop3") for policy in POLICIES), "push", "push-plain"]}
 # IDLE is told of what other programs put into the folder only now and then, so delivery goes through the server.
 dovecot = servers.Dovecot(os.path.join(folder, "dovecot"), own, users=users)
 cyrus = Cyrus(os.path.join(folder, "cyrus"), own, users=users)
@@ -118,7 +118,7 @@ def by_pollrate(inboxes):
 def policies():
     """Letters 1 to 3 as they come; somebody has read 4 and flagged 5, and marked the large 6 as deleted without expunging it."""
     trusted()
-    inboxes = [Inbox(postern, server, f"{name}-{transport}-{policy}", f"{transport}-tls", user=f"{transport}-{policy}",
+    inboxes = [Inbox(postern, server, f"{name}-{transport}-{policy}", f"{transport}-tls", user=f"{transport}-{policy.lower()}",
                      deliveryPolicy=policy, maxMessageSize=LIMIT, push=False)
                for name, server in SERVERS.items() for transport in ("imap", "pop3") for policy in POLICIES]
     for inbox in inboxes:
