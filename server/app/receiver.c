@@ -399,6 +399,7 @@ static bool work_on(struct receiver *receiver, struct live *live, struct entry *
         pthread_mutex_lock(&live->lock);
         receiver->failures = 0;
         pthread_mutex_unlock(&live->lock);
+        err = (struct err){ 0 };        /* a first try may have failed, and the second not */
         if (settle_down(receiver, live, receive, next, &err))
             return true;
         receive = NULL;
