@@ -66,6 +66,8 @@ def security():
     for inbox in challenged:
         approved = time.monotonic()
         inbox.approve(own)
+        if inbox.server is cyrus:
+            unbound(inbox)
         inbox.wait(2)
         diag(f"{inbox.name}: two letters {time.monotonic() - approved:.2f} s after the approval")
     for inbox in inboxes:
@@ -78,6 +80,12 @@ def security():
                 f"{inbox.name}: by the approved certificate")
     contents(inboxes)
     by_pollrate(inboxes)
+
+
+def unbound(inbox):
+    """Cyrus offers to bind the log-in to TLS 1.3 and can't. Only where a trust store vouches for it is that given up without asking."""
+    inbox.has_status("fault", "auth.binding")
+    inbox.change(emailAuthenticator={"mechanism": "SCRAM-SHA-256"})
 
 
 def contents(inboxes):
