@@ -139,13 +139,15 @@ def numbered_anew():
         if transport == "imap":
             count = happened("mailbox.uidValidityChanged", inbox.name)
             ok(count in (None, 1), f"{inbox.name}: there is one event about it ({count})")
-    cyrus.deliver("plant", letters(1, 2, 3))
+    for message in letters(1, 2, 3):
+        cyrus.append("plant", message)
     inbox = Inbox(postern, cyrus, "anew-cyrus", user="plant", deliveryPolicy="markAsUnread", push=False).create()
     inbox.wait_for(1, 2, 3)
     inbox.polled()
     time.sleep(1)           # UIDVALIDITY is a time in seconds
     cyrus.remove_mailbox("plant")
-    cyrus.deliver("plant", letters(2, 3, 4))
+    for message in letters(2, 3, 4):
+        cyrus.append("plant", message)
     inbox.polled()
     inbox.wait_for(1, 2, 3, 4, what="a mailbox was made anew, only what is new came")
 
