@@ -68,6 +68,9 @@ static const struct {
     { "Token", "id:s name:s role:s accounts:s[] expiresAt:t createdBy:s createdAt:t lastUsed:t token:s etag:s" },
     { "Event", "id:i at:t type:s account:s? resource:s? data:x" },
     { "EventType", "name:s description:s role:s" },
+    { "WebhookTest", "ok:b status:i ms:i code:s cause:s delivery:s" },
+    { "Delivery", "id:s event:i type:s state:s attempts:i createdAt:t lastAttempt:t nextAttempt:t finishedAt:t status:i ms:i code:s? "
+                  "cause:s? body:x" },
     { "AuditEntry", "id:i at:t user:s address:s? action:s resource:s detail:x" },
 };
 
@@ -77,13 +80,13 @@ static const char *const extras[][2] = {
     { "EmailService", "etag:s warnings:Fault[]" }, { "CertificateService", "etag:s warnings:Fault[]" },
     { "WebService", "etag:s warnings:Fault[]" }, { "UserService", "etag:s warnings:Fault[]" },
     { "AllowedHost", "id:s etag:s acceptable:b" }, { "UserCa", "id:s etag:s" }, { "KeyPair", "id:s etag:s" },
-    { "User", "etag:s !password:s" },
+    { "User", "etag:s !password:s" }, { "Webhook", "etag:s" },
 };
 
 /* Names that stand for others, and lists. */
 static const char *const aliases[][2] = {
     { "AccountPatch", "Account" }, { "ServicePatch", "Service" }, { "Tree", "TreeNode" }, { "UserCaPatch", "UserCa" },
-    { "UserPatch", "User" },
+    { "UserPatch", "User" }, { "WebhookPatch", "Webhook" },
 };
 static const char *const unions[][6] = {
     { "Account", "OutgoingAccount", "IncomingAccount" },
@@ -94,6 +97,7 @@ static const char *const lists[][2] = {
     { "CertificateList", "SystemCa" }, { "TypeList", "TypeItem" }, { "ProviderList", "Provider" }, { "ServiceList", "Service" },
     { "KeyPairList", "KeyPair" }, { "UserList", "User" }, { "TokenList", "Token" }, { "AuditList", "AuditEntry" },
     { "EventList", "Event" }, { "EventTypeList", "EventType" },
+    { "WebhookList", "Webhook" }, { "DeliveryList", "Delivery" },
 };
 
 static json_t *ref(const char *name)

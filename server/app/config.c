@@ -9,6 +9,7 @@
 #include "app/events.h"
 #include "app/live.h"
 #include "app/outbox.h"
+#include "app/webhooks.h"
 #include "base/clock.h"
 #include "component/json.h"
 #include "model/account.h"
@@ -99,6 +100,8 @@ static void *changed_component(struct write *write, const struct component_type 
         account_warnings(type, component, &write->result.warnings);
     }
     component_check(type, component, &write->result.problems);
+    if (type == &webhook_type)
+        write->result.secret_made = webhooks_complete(write->station, before, component, request->document, &write->result.problems);
     check_references(write, type, component);
     return component;
 }
@@ -119,16 +122,19 @@ static json_t *audit_detail(const struct write *write)
 static int record(struct store_tx *tx, const struct write *write, const char *action, const char *verb, struct err *err)
 {
     const struct config_request *request = write->request;
-    const struct entry *shown = write->result.after ? write->result.after : write->result.before;
+    const struct entry *before = write->result.before, *after = write->result.after, *shown = after ? after : before;
     AUTO_FREE char *resource = mem_printf("%s/%s", shown->type->name, request->name);
     bool renamed = request->op == CONFIG_RENAME;
-    json_t *detail = audit_detail(write);
+    json_t *detail = audit_detail(write), *more = renamed ? json_pack("{s:s}", "from", request->name) : json_incref(detail);
     int rc = audit_add(tx, &request->actor, action, resource, detail, err);
 
+    if (rc == 0)
+        rc = events_add_component(tx, shown->type, verb, shown->name, more, err);
+    if (rc == 0 && shown->type == &webhook_type)
+        rc = webhooks_follow(tx, before, after, err);
     json_decref(detail);
-    if (rc < 0)
-        return -1;
-    return events_add_component(tx, shown->type, verb, renamed ? request->new_name : request->name, renamed ? request->name : NULL, err);
+    json_decref(more);
+    return rc;
 }
 
 /* The row holds counters beside the configuration; a new configuration leaves them as they are. */

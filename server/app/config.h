@@ -17,6 +17,7 @@ struct config_result {
     struct err err;                     /* CONFIG_FAILED */
     struct problems problems;           /* with ERR_INVALID */
     struct problems warnings;
+    bool secret_made;                   /* the webhook's secret was made here, and may be shown this once */
     struct entry *before;               /* held; NULL when there was none */
     struct entry *after;                /* held; NULL when deleted */
     /* Held: the EmailService whose defaultOutgoingAccount follows the rename, or is emptied by a forced deletion. */

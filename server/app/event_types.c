@@ -13,9 +13,10 @@
 
 #define EVERYBODY USER_VIEWER
 #define COMPONENT "name type"
+#define CHANGED COMPONENT " properties"
 
 const struct event_type event_types[] = {
-    { "account.changed", EVERYBODY, "An account has another configuration.", COMPONENT },
+    { "account.changed", EVERYBODY, "An account has another configuration.", CHANGED },
     { "account.created", EVERYBODY, "An account was made.", COMPONENT },
     { "account.deleted", EVERYBODY, "An account was deleted.", COMPONENT },
     { "account.renamed", EVERYBODY, "An account has another name.", COMPONENT " from" },
@@ -33,7 +34,7 @@ const struct event_type event_types[] = {
       "id hostname port approval reasons sha256" },
     { "events.gap", EVERYBODY, "The events from one id to another cannot be told any more.", "from to" },
     { "events.lost", EVERYBODY, "So many events came at once that some were not kept.", "count" },
-    { "keyPair.changed", EVERYBODY, "An entry of the User Key Store changed.", COMPONENT },
+    { "keyPair.changed", EVERYBODY, "An entry of the User Key Store changed.", CHANGED },
     { "keyPair.created", EVERYBODY, "A key pair came into the User Key Store.", COMPONENT },
     { "keyPair.deleted", EVERYBODY, "A key pair was deleted from the User Key Store.", COMPONENT },
     { "mailbox.changed", EVERYBODY, "An account reads another mailbox, or another server's, from now on.",
@@ -57,23 +58,23 @@ const struct event_type event_types[] = {
       "id state attempts failedRecipients" },
     { "message.uncertain", EVERYBODY, "The connection was lost after the message and before the server's reply.",
       "id state attempts code cause nextAttempt" },
-    { "service.changed", EVERYBODY, "A service has another configuration.", COMPONENT },
+    { "service.changed", EVERYBODY, "A service has another configuration.", CHANGED },
     { "token.created", USER_ADMIN, "An API token was made.", "name role" },
     { "token.deleted", USER_ADMIN, "An API token was deleted.", COMPONENT },
-    { "user.changed", USER_ADMIN, "A user changed, or has another password.", COMPONENT },
+    { "user.changed", USER_ADMIN, "A user changed, or has another password.", CHANGED },
     { "user.created", USER_ADMIN, "A user was made.", COMPONENT },
     { "user.deleted", USER_ADMIN, "A user was deleted.", COMPONENT },
-    { "userCa.changed", EVERYBODY, "The names that a certificate authority of the User Trust Store is limited to changed.", COMPONENT },
+    { "userCa.changed", EVERYBODY, "The names that a certificate authority of the User Trust Store is limited to changed.", CHANGED },
     { "userCa.created", EVERYBODY, "A certificate authority came into the User Trust Store.", COMPONENT },
     { "userCa.deleted", EVERYBODY, "A certificate authority was deleted from the User Trust Store.", COMPONENT },
-    { "webhook.changed", USER_ADMIN, "A webhook has another configuration.", COMPONENT },
-    { "webhook.created", USER_ADMIN, "A webhook was made.", COMPONENT },
-    { "webhook.deleted", USER_ADMIN, "A webhook was deleted.", COMPONENT },
-    { "webhook.disabled", USER_ADMIN, "A webhook's target said that it is gone (410), and the webhook was disabled.",
+    { "webhook.changed", USER_OPERATOR, "A webhook has another configuration.", CHANGED },
+    { "webhook.created", USER_OPERATOR, "A webhook was made.", COMPONENT },
+    { "webhook.deleted", USER_OPERATOR, "A webhook was deleted.", COMPONENT },
+    { "webhook.disabled", USER_OPERATOR, "A webhook's target said that it is gone (410), and the webhook was disabled.",
       "webhook delivery status" },
-    { "webhook.failed", USER_ADMIN, "An event was given up: the webhook's target did not take it in time.",
+    { "webhook.failed", USER_OPERATOR, "An event was given up: the webhook's target did not take it in time.",
       "webhook delivery event type attempts status code cause" },
-    { "webhook.test", USER_ADMIN, "Sent to one webhook when somebody tests it.", "webhook" },
+    { "webhook.test", USER_OPERATOR, "Sent to one webhook when somebody tests it.", "webhook" },
     { 0 }
 };
 

@@ -47,7 +47,7 @@ int events_add(struct store_tx *tx, const char *type, const char *account, const
 }
 
 int events_add_component(struct store_tx *tx, const struct component_type *type, const char *verb, const char *name,
-                         const char *from, struct err *err)
+                         const json_t *more, struct err *err)
 {
     const char *family = event_family(type);
     AUTO_FREE char *event = mem_printf("%s.%s", family ?: "", verb);
@@ -57,8 +57,8 @@ int events_add_component(struct store_tx *tx, const struct component_type *type,
     if (family == NULL)
         return 0;
     data = json_pack("{s:s, s:s}", "name", name, "type", type->name);
-    if (from)
-        json_object_set_new(data, "from", json_string(from));
+    if (more)
+        json_object_update(data, (json_t *)more);
     return events_add(tx, event, strcmp(family, "account") == 0 ? name : NULL, resource, data, err);
 }
 

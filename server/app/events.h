@@ -27,9 +27,9 @@ int events_add(struct store_tx *tx, const char *type, const char *account, const
 /* Where there is no transaction: a write of its own, not waited for. Any thread but an HTTP handler's hot path. */
 void events_note(struct station *station, const char *type, const char *account, const char *resource, json_t *data);
 
-/* "<family>.<verb>" of a component; `from` is its name before a rename, or NULL. Nothing for a type without a family. */
+/* "<family>.<verb>" of a component, with what `more` (or NULL) says beside its name and type. Nothing for a type without a family. */
 int events_add_component(struct store_tx *tx, const struct component_type *type, const char *verb, const char *name,
-                         const char *from, struct err *err);
+                         const json_t *more, struct err *err);
 /* What the message's state says. `account`: its name by now. */
 int events_add_message(struct store_tx *tx, const struct message *message, const char *account, struct err *err);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/connect.h"
+#include "app/courier.h"
 #include "app/events.h"
 #include "app/hosts_entry.h"
 #include "app/live.h"
@@ -442,6 +443,7 @@ void hosts_changed(struct station *station)
 {
     tls_client_forget_sessions();
     connect_recheck(station);
+    courier_retry_all(station->courier);
     jobs_submit(station->jobs, retry_again, station);
     jobs_at(station->jobs, clock_mono() + RETRY_AGAIN_MS, retry_again, station);
 }

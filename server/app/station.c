@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/courier.h"
 #include "app/events.h"
 #include "app/hosts.h"
 #include "app/live.h"
@@ -29,6 +30,7 @@
 #include "model/services.h"
 #include "model/trust_store.h"
 #include "model/user.h"
+#include "model/webhook.h"
 #include "store/store.h"
 
 #define WORKERS_MAX 256
@@ -91,7 +93,7 @@ static int load_all(struct store_tx *tx, void *ctx, struct err *err)
         { station, &outgoing_account_type, station->accounts }, { station, &incoming_account_type, station->accounts },
         { station, &allowed_host_type, station->allowed_hosts }, { station, &user_ca_type, station->user_cas },
         { station, &key_pair_type, station->key_pairs }, { station, &user_type, station->users },
-        { station, &token_type, station->tokens },
+        { station, &token_type, station->tokens }, { station, &webhook_type, station->webhooks },
     };
 
     for (size_t i = 0; i < COUNT_OF(loadings); i++)
@@ -139,8 +141,10 @@ static struct station *station_new(const struct station_options *options)
     station->user_cas = registry_new();
     station->allowed_hosts = registry_new();
     station->key_pairs = registry_new();
+    station->webhooks = registry_new();
     station->lives = lives_new(station);
     station->events = events_new(station);
+    station->courier = courier_new(station);
     station->search = search_new(station);
     station->started_at = clock_now();
     name_host(station);
@@ -149,7 +153,10 @@ static struct station *station_new(const struct station_options *options)
 
 static void on_events(void *ctx)
 {
-    events_told(((struct station *)ctx)->events);
+    struct station *station = ctx;
+
+    events_told(station->events);
+    courier_told(station->courier);
 }
 
 static void on_messages(void *ctx)
@@ -302,7 +309,11 @@ static void on_change(struct station *station, const struct entry *before, const
 
     if (after && station->service_changed && is_service(after))
         station->service_changed(station->service_ctx, after);
-    if (shown->type == &certificate_service_type) {
+    if (shown->type == &webhook_type) {
+        courier_changed(station->courier, before, after);
+    } else if (shown->type == &web_service_type) {
+        courier_retry_all(station->courier);
+    } else if (shown->type == &certificate_service_type) {
         use_system_store(station, before->component, after->component);
     } else if (shown->type == &email_service_type) {
         if (before && ((const struct email_service *)before->component)->enabled ==
@@ -440,6 +451,7 @@ int station_start(struct station *station, struct err *err)
     if (sender_start_all(station, err) < 0)
         return -1;
     receiver_start_all(station);
+    courier_start(station->courier);
     jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(1), on_midnight, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(60), on_purge, station);
@@ -456,7 +468,8 @@ void station_stop(struct station *station, int64_t grace_ms)
     sender_stop_all(station, grace_ms);
     receiver_stop_wait(station, SECONDS(5));
     events_stop(station->events);
-    station->stuck = jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0 ||
+    station->stuck = courier_stop(station->courier) < 0;
+    station->stuck = station->stuck || jobs_stop(station->hashing, SECONDS(5)) < 0 || jobs_stop(station->jobs, SECONDS(5)) < 0 ||
                      jobs_stop(station->parsing, SECONDS(5)) < 0;       /* last: what the others start runs there */
     lives_flush(station);
 }
@@ -473,6 +486,7 @@ void station_free(struct station *station)
     jobs_free(station->parsing);
     search_free(station->search);
     jobs_free(station->jobs);
+    courier_free(station->courier);
     events_free(station->events);
     hosts_free(station->hosts);
     lives_free(station->lives);
@@ -483,6 +497,7 @@ void station_free(struct station *station)
     registry_free(station->user_cas);
     registry_free(station->allowed_hosts);
     registry_free(station->key_pairs);
+    registry_free(station->webhooks);
     crypto_key_free(station->key);
     free(station->host_name);
     free(station->credentials_dir);

@@ -10,6 +10,7 @@
 #include "app/registry.h"
 #include "base/err.h"
 
+struct courier;
 struct crypto_key;
 struct events;
 struct hosts;
@@ -37,8 +38,10 @@ struct station {
     struct registry *user_cas;          /* by SHA-256 */
     struct registry *allowed_hosts;     /* by host:port */
     struct registry *key_pairs;         /* User Key Store, by name */
+    struct registry *webhooks;
     struct lives *lives;                /* what changes by itself: status and counters of accounts */
     struct receivers *receivers;        /* mailboxes; NULL before station_start */
+    struct courier *courier;            /* tells the webhooks */
     struct events *events;              /* what happened, for those who listen */
     struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
     int64_t started_at;

@@ -429,11 +429,9 @@ static int finish(struct client *client, CURLcode code, bool stopped, struct err
 
     if (stopped)
         return err_id(err, ERR_STOPPED, "connect.stopped", NULL, "Postern is stopping.");
-    if (code != CURLE_OK)
-        return fail(client, code, err);
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     client->answer->status = (int)status;
-    return 0;
+    return code == CURLE_OK ? 0 : fail(client, code, err);
 }
 
 int client_send(struct client *client, const struct client_request *request, struct client_answer *answer, struct err *err)

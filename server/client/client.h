@@ -51,7 +51,7 @@ struct client_request {
 };
 
 struct client_answer {
-    int status;
+    int status;                         /* also when it is known and the rest failed (http.tooLarge); else 0 */
     struct buf body;
     char content_type[128];
     char location[512];                 /* where it would have been redirected to, "" when nowhere; cut */

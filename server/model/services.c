@@ -4,6 +4,7 @@
 #include "model/account.h"
 #include "model/trust_store.h"
 #include "model/user.h"
+#include "model/webhook.h"
 
 static const struct prop email_props[] = {
     { .name = "enabled", .type = PROP_BOOL, .preset = "true", PROP_AT(struct email_service, enabled, bool),
@@ -85,5 +86,5 @@ const struct component_type *const service_types[] = { &email_service_type, &cer
                                                        &user_service_type, NULL };
 const struct component_type *const model_types[] = {
     &outgoing_account_type, &incoming_account_type, &email_service_type, &certificate_service_type, &web_service_type,
-    &user_service_type, &allowed_host_type, &user_ca_type, &key_pair_type, &user_type, &token_type, NULL,
+    &user_service_type, &allowed_host_type, &user_ca_type, &key_pair_type, &user_type, &token_type, &webhook_type, NULL,
 };

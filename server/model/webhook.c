@@ -123,9 +123,9 @@ static const char *check_names(const void *component, const struct prop *prop)
 
 static const struct prop webhook_props[] = {
     { .name = "enabled", .type = PROP_BOOL, .preset = "true", PROP_AT(struct webhook, enabled, bool), .group = "General",
-      .flags = PROP_OPERATOR, .doc = "A disabled webhook is told nothing, and later not what it missed." },
+      .doc = "A disabled webhook is told nothing, and later not what it missed." },
     { .name = "description", .type = PROP_TEXT, PROP_AT(struct webhook, description, char *), .group = "General",
-      .flags = PROP_OPERATOR, .doc = "Free text." },
+      .doc = "Free text." },
     { .name = "url", .type = PROP_STRING, .range = { 0, URL_MAX }, .flags = PROP_REQUIRED, PROP_AT(struct webhook, url, char *),
       .group = "Target", .check = check_url,
       .doc = "Where events are posted to; plain http and private addresses only where the WebService names them." },
