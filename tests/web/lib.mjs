@@ -113,7 +113,7 @@ export async function openPage(browser, url, options = {}) {
     page.on("console", (message) => {
         const refused = message.text().startsWith("Failed to load resource");
         if (["error", "warning"].includes(message.type()) && !refused)
-            faults.push(`console: ${message.text()}`);
+            faults.push(`console: ${message.text()} (${message.location().url}:${message.location().lineNumber}:${message.location().columnNumber})`);
     });
     page.on("pageerror", (error) => faults.push(`uncaught: ${error.stack ?? error.message}`));
     page.on("request", (request) => {

@@ -19,6 +19,7 @@ async function prepare() {
     const id = `localhost:${stack.smtp.tls}`;
     const { json } = await stack.api("GET", `/trust/allowed-hosts/${id}`);
     await stack.api("POST", `/trust/allowed-hosts/${id}/actions/approve`, { sha256: json.certificate.sha256 });
+    await stack.api("POST", "/tokens", { name: "robot", role: "operator", accounts: ["alerts"], expiresAt: new Date(Date.now() + 864e6).toISOString() });
     const message = { from: "plant@example.test", subject: "Boiler 3", text: "Pressure high." };
     await stack.api("POST", "/accounts/reports/messages", { ...message, to: [stack.to, "unknown@example.test"] });
     await stack.api("POST", "/accounts/alerts/messages", { ...message, to: [stack.to] });
@@ -27,19 +28,25 @@ async function prepare() {
 const views = [
     ["station", "#/", ".verdict"],
     ["accounts", "#/services/EmailService", "tbody tr"],
+    ["all-messages", "#/services/EmailService/messages", "tbody tr"],
     ["email-sheet", "#/services/EmailService/sheet", "[data-property]"],
     ["account", "#/accounts/alerts", "[data-property=port]"],
     ["fault", "#/accounts/nobody", "[data-property=port]"],
     ["messages", "#/accounts/reports/messages", "tbody tr"],
     ["no-messages", "#/accounts/nobody/messages", ".empty"],
     ["diagnostics-empty", "#/accounts/alerts/diagnostics", "#diagnostics"],
-    ["transcript", "#/accounts/alerts/log", "main .view > *"],
+    ["transcript", "#/accounts/alerts/log", "main .view > *", ".debug"],
     ["allowed-hosts", "#/services/CertificateService", "tbody tr"],
     ["user-trust", "#/services/CertificateService/user-trust", ".top"],
+    ["system-trust", "#/services/CertificateService/system-trust", "tbody tr"],
+    ["keys", "#/services/CertificateService/keys", ".empty"],
     ["certificates-sheet", "#/services/CertificateService/sheet", "[data-property]"],
     ["web-service", "#/services/WebService", "[data-property]"],
-    ["user-service", "#/services/UserService", "[data-property]"],
-    ["logs", "#/logs", "main .view > *"],
+    ["users", "#/services/UserService", "main .view > *", "tbody tr"],
+    ["tokens", "#/services/UserService/tokens", "main .view > *", "tbody tr"],
+    ["user-service", "#/services/UserService/sheet", "[data-property]"],
+    ["user", "#/users/admin", "main .view > *", "[data-property]"],
+    ["logs", "#/logs", "main .view > *", "tbody tr"],
     ["unknown", "#/nowhere", "h1"],
 ];
 
@@ -61,8 +68,8 @@ async function walk(mode, options) {
         await logIn(page, stack);
     }
     async function pages() {
-        for (const [name, hash, selector] of views) {
-            await goTo(page, hash, selector);
+        for (const [name, hash, selector, own] of views) {
+            await goTo(page, hash, own ?? selector);
             await look(name);
         }
     }
@@ -108,8 +115,8 @@ async function walk(mode, options) {
         await look("menu");
         await page.keyboard.press("Escape");
         await goTo(page, "#/accounts/reports/messages", "tbody tr");
-        await page.locator("tbody button").first().click();
-        await page.locator(".detail dl").waitFor();
+        await page.locator("tbody a").first().click();
+        await page.locator(".message dl").waitFor();
         await look("message");
     }
 
@@ -150,7 +157,7 @@ async function viewer() {
         await goTo(page, "#/accounts/alerts", "[data-property=port]");
         await page.locator(".banner").getByRole("button", { name: "Review…" }).waitFor();
         is(await page.locator("[data-property] :is(input, select, textarea):enabled").count(), 0, "a viewer edits nothing");
-        is(await page.getByRole("button", { name: /^(Save|Verify|Send test|More actions|OutgoingAccount)$/ }).count(), 0, "and is offered no action");
+        is(await page.getByRole("button", { name: /^(Save|Verify|Send test|More actions|New account|OutgoingAccount)$/ }).count(), 0, "and is offered no action");
         await page.locator(".banner").getByRole("button", { name: "Review…" }).click();
         const dialog = page.locator("dialog[open]");
         await dialog.getByText("An administrator decides about certificates.").waitFor();

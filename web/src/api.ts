@@ -2,7 +2,7 @@
 // The one way to the server. Everything is JSON under /api/v1 of the same origin; a refusal comes back as a Problem,
 // a server that can't be reached as Unreachable, and nothing else is thrown.
 
-export interface FieldError { pointer: string; code: string; detail: string }
+import type { FieldError } from "./model";
 
 export class Problem extends Error {
     constructor(
@@ -25,7 +25,7 @@ export interface Answer<T> { status: number; data: T; etag: string | null; locat
 
 export interface Options {
     method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-    body?: unknown;             /* an object is sent as JSON, a string as it is with `type` */
+    body?: unknown;             /* an object is sent as JSON, a string or bytes as they are with `type` */
     type?: string;
     ifMatch?: string | null;
     timeout?: number;           /* ms */
@@ -35,9 +35,12 @@ export interface Options {
 const base = "/api/v1";
 let csrfToken = "";
 let whenSessionEnds: () => void = () => {};
+let whenTokenIsStale: () => Promise<void> = () => Promise.resolve();
 
 export function useToken(token: string): void { csrfToken = token; }
 export function onSessionEnd(handler: () => void): void { whenSessionEnds = handler; }
+/* Another tab logged in anew: the handler fetches the token of now. */
+export function onStaleToken(handler: () => Promise<void>): void { whenTokenIsStale = handler; }
 
 function headersOf(options: Options): Headers {
     const headers = new Headers({ Accept: "application/json, application/problem+json" });
@@ -64,10 +67,22 @@ async function problemOf(response: Response): Promise<Problem> {
 }
 
 export async function request<T>(path: string, options: Options = {}): Promise<Answer<T>> {
+    try {
+        return await requestOnce<T>(path, options);
+    } catch (cause) {
+        if (!(cause instanceof Problem && cause.status === 403 && cause.code === "csrf"))
+            throw cause;
+        await whenTokenIsStale();
+        return requestOnce<T>(path, options);
+    }
+}
+
+async function requestOnce<T>(path: string, options: Options): Promise<Answer<T>> {
     const deadline = AbortSignal.timeout(options.timeout ?? 15_000);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
     const body = options.body === undefined ? null
-        : typeof options.body === "string" ? options.body : JSON.stringify(options.body);
+        : typeof options.body === "string" ? options.body
+        : options.body instanceof Uint8Array ? new Blob([options.body as BlobPart]) : JSON.stringify(options.body);
     let response: Response;
     let text = "";
     try {
@@ -87,9 +102,10 @@ export async function request<T>(path: string, options: Options = {}): Promise<A
             whenSessionEnds();
         throw await problemOf(response);
     }
+    const isJson = /[/+]json\b/.test(response.headers.get("Content-Type") ?? "");
     return {
         status: response.status,
-        data: (text ? JSON.parse(text) : null) as T,
+        data: (isJson && text ? JSON.parse(text) : text || null) as T,       /* what isn't JSON is text */
         etag: response.headers.get("ETag"),
         location: response.headers.get("Location"),
     };
@@ -106,41 +122,4 @@ export async function post<T>(path: string, body?: unknown, options: Options = {
 /* One segment of a path. A colon may stand there, and an Allowed Hosts id is readable with it. */
 export function segment(text: string): string {
     return encodeURIComponent(text).replace(/%3A/gi, ":");
-}
-
-export interface Page<T> { items: T[]; next: string | null }
-export type Role = "viewer" | "operator" | "admin";
-export interface Session { username: string; role: Role; csrfToken: string; mustChangePassword: boolean }
-export type State = "ok" | "down" | "fault" | "challenged" | "disabled" | "pending";
-export interface Status { state: State; cause?: string; code?: string; since?: string | null }
-export interface Node { name: string; type: string; path?: string; state?: State; cause?: string; children?: Node[] }
-export interface Warning { code: string; pointer: string; detail: string }
-
-export interface Step { name: string; ok: boolean; ms: number; detail?: string; code?: string; advice?: string }
-export interface Verification {
-    ok: boolean; steps: Step[]; tls?: Record<string, unknown> | null;
-    certificate?: Certificate | null; challenge?: AllowedHost | null;
-}
-
-export interface Certificate {
-    subject: string; issuer: string; sans: string[]; serial: string; notBefore: string; notAfter: string;
-    keyType: string; keyBits: number; signatureAlgorithm: string; sha256: string; spkiSha256: string;
-    isCa?: boolean; selfSigned?: boolean; pem?: string;
-}
-export type Approval = "pending" | "approved" | "rejected" | "changed";
-export interface AllowedHost {
-    id: string; hostname: string; port: number; approval: Approval; reasons: string[]; accepts: string[];
-    certificate: Certificate | null; chain: Certificate[]; previous: Certificate | null; accounts: string[];
-    firstSeen: string | null; lastSeen: string | null; count: number; lastUsed: string | null;
-    expiresAt: string | null; note: string; approvedBy: string | null; approvedAt: string | null; redundant: boolean;
-}
-export interface TrustedCa { id: string; certificate: Certificate; names?: string[]; addedBy?: string; addedAt?: string | null }
-
-export interface Recipient {
-    address?: string; state: string; code?: number | null; enhancedCode?: string | null; text?: string | null;
-}
-export interface Message {
-    id: string; messageId?: string; account: string; direction: string; state: string; from: string;
-    to: string | string[]; subject: string; date: string; size?: number; recipients?: Recipient[];
-    attempts?: number; nextAttempt?: string | null; lastCode?: string | null; lastCause?: string | null;
 }

@@ -52,7 +52,7 @@ export interface Action {
     parameters?: Schema | null;
 }
 
-export type Kind = "boolean" | "enum" | "integer" | "text" | "multiline" | "secret" | "variant" | "time" | "object" | "list";
+export type Kind = "boolean" | "enum" | "integer" | "quantity" | "text" | "multiline" | "secret" | "variant" | "time" | "object" | "list";
 
 export interface Property {
     name: string;
@@ -90,7 +90,7 @@ function kindOf(schema: Schema): Kind {
     if (schema["x-format"] === "time")
         return "time";
     if (isA(schema, "integer") || isA(schema, "number"))
-        return "integer";
+        return schema["x-unit"] === "s" || schema["x-unit"] === "bytes" ? "quantity" : "integer";
     if (isA(schema, "object"))
         return "object";
     if (isA(schema, "array"))
@@ -252,7 +252,7 @@ export type Complaint = { why: "number" } | { why: "range"; from: number; to: nu
 /* What can be said before the server is asked. Its word is the last one in any case. */
 export function complaintOf(property: Property, value: unknown): Complaint | null {
     const { minimum, maximum, maxLength } = property.schema;
-    if (property.kind === "integer") {
+    if (property.kind === "integer" || property.kind === "quantity") {
         if (typeof value !== "number" || !Number.isInteger(value))
             return { why: "number" };
         if (minimum !== undefined && maximum !== undefined && (value < minimum || value > maximum))
@@ -261,4 +261,26 @@ export function complaintOf(property: Property, value: unknown): Complaint | nul
     if (typeof value === "string" && maxLength !== undefined && [...value].length > maxLength)
         return { why: "long", most: maxLength };
     return null;
+}
+
+/* What of an object another one may begin with: nothing that only the server writes, and no secret, since those never come out.
+ * One that is read from a file by its name is no secret itself. */
+export function copyOf(schema: Schema, own: Values): { values: Values; lost: string[] } {
+    const all = schema.properties ?? {};
+    const values: Values = {};
+    const lost: string[] = [];
+    for (const [name, s] of Object.entries(all)) {
+        const value = own[name];
+        if (s["x-secret"]) {
+            if (value !== undefined)
+                values[name] = value;
+            else if (own[`${name}Set`] === true)
+                lost.push(s.title ?? titleOf(name));
+        } else if (value !== undefined && !s.readOnly && !isSetMark(name, all) && name !== "name") {
+            const inside = s.oneOf && s["x-discriminator"] ? copyOf(variantOf(s, value as Values) ?? {}, value as Values) : { values: value, lost: [] };
+            values[name] = inside.values;
+            lost.push(...inside.lost);
+        }
+    }
+    return { values, lost };
 }

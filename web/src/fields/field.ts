@@ -29,6 +29,7 @@ export function display(property: Property, value: unknown): string {
     case "variant": return summary(property, value as Values);
     case "list": return (value as unknown[]).join(", ") || t.common.none;
     case "object": return JSON.stringify(value);
+    case "quantity": return typeof value === "number" ? measured(property, value) : String(value);
     default: return String(value);
     }
 }
@@ -50,13 +51,24 @@ export function summary(property: Property, value: Values): string {
     return parts.join(" · ");
 }
 
-/* A number beside its unit, in a form that says more: 432000 s are 5 days. */
-export function inWords(property: Property, value: unknown): string {
-    if (typeof value !== "number" || value <= 0)
-        return "";
-    if ((property.unit === "s" || property.schema["x-format"] === "duration") && value >= 120)
+/* Units that are said in larger ones, smallest first. */
+export const scales: Record<string, [number, string][]> = {
+    s: [[1, t.units.names.second], [60, t.units.names.minute], [3600, t.units.names.hour], [86400, t.units.names.day]],
+    bytes: [[1, t.units.names.byte], [1024, "KiB"], [1048576, "MiB"], [1073741824, "GiB"]],
+};
+
+/* The largest unit that says it in a whole number. */
+export function scaleOf(unit: string, value: unknown): number {
+    const known = scales[unit] ?? [];
+    const whole = typeof value === "number" && value !== 0 ? known.filter(([size]) => value % size === 0) : [];
+    return whole.at(-1)?.[0] ?? 1;
+}
+
+/* A number with its unit, as people say it: 432000 s are 5 days. */
+export function measured(property: Property, value: number): string {
+    if (property.unit === "s")
         return t.units.duration(value);
-    if (property.unit === "bytes" && value >= 1024)
+    if (property.unit === "bytes")
         return t.units.bytes(value);
-    return "";
+    return property.unit ? `${value.toLocaleString()} ${property.unit}` : String(value);
 }

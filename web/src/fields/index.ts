@@ -8,6 +8,7 @@ import type { FieldProps } from "./field";
 import IntegerField from "./IntegerField.svelte";
 import ListField from "./ListField.svelte";
 import MultilineField from "./MultilineField.svelte";
+import QuantityField from "./QuantityField.svelte";
 import ReadOnlyField from "./ReadOnlyField.svelte";
 import SecretField from "./SecretField.svelte";
 import TextField from "./TextField.svelte";
@@ -20,6 +21,7 @@ const fields: Record<Kind, Component<FieldProps>> = {
     list: ListField,
     multiline: MultilineField,
     object: ReadOnlyField,
+    quantity: QuantityField,
     secret: SecretField,
     text: TextField,
     time: TextField,

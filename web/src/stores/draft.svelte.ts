@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person has typed into a sheet and not saved yet. Drafts are kept by resource for as long as the page is open,
 // so going elsewhere, a lost connection or an ended session costs nothing.
-import { Problem, request, type FieldError, type Warning } from "../api";
+import { Problem, request } from "../api";
+import type { FieldError, Warning } from "../model";
+import { measured } from "../fields/field";
 import { applyEdit, complaintOf, mergePatch, propertiesOf, same, type Schema, type Values } from "../schema";
 import { t } from "../texts";
 import { detached } from "./detached.svelte";
@@ -68,8 +70,21 @@ export class Draft {
 
     takeTheirs(name: string): void {
         this.undo(name);
+        this.keepMine(name);
+    }
+
+    keepMine(name: string): void {
         const { [name]: _, ...rest } = this.theirs;
         this.theirs = rest;
+        if (Object.keys(rest).length === 0)
+            this.conflict = false;
+    }
+
+    /* The same answer for every row that both changed. */
+    settle(take: boolean): void {
+        for (const name of Object.keys(this.theirs))
+            if (take) this.takeTheirs(name); else this.keepMine(name);
+        this.conflict = false;
     }
 
     /* True when saved. Refusals stay at their rows; what isn't a refusal of a value is thrown. */
@@ -149,7 +164,7 @@ export class Draft {
         for (const property of propertiesOf(this.schema)) {
             const why = property.name in this.edits ? complaintOf(property, this.edits[property.name]) : null;
             if (why)
-                found[`/${property.name}`] = t.complaint(why);
+                found[`/${property.name}`] = t.complaint(why, (n) => measured(property, n));
         }
         return found;
     }
@@ -181,8 +196,12 @@ export async function reloadDraft(path: string): Promise<void> {
 }
 
 export function hasChanges(path: string): boolean {
-    return (kept.get(path)?.changed.length ?? 0) > 0;
+    return changesOf(path) > 0;
 }
+
+export function changesOf(path: string): number { return kept.get(path)?.changed.length ?? 0; }
+export function draftAt(path: string): Draft | undefined { return kept.get(path); }
+export function discard(path: string): void { kept.get(path)?.undoAll(); }
 
 export function forgetDraft(path: string): void {
     kept.delete(path);

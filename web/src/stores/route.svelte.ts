@@ -3,21 +3,55 @@
 
 class Route {
     parts = $state.raw<string[]>([]);
+    /* Where somebody wants to go whom the guard holds back. */
+    held = $state<string | null>(null);
+    /* Whether this place may be left for that one without a question. */
+    guard: (from: string[], to: string[]) => boolean = () => true;
+    #hash = location.hash;
 
     constructor() {
-        this.#read();
-        addEventListener("hashchange", () => this.#read());
+        this.parts = partsOf(location.hash);
+        addEventListener("hashchange", () => this.#moved());
     }
 
-    #read(): void {
-        this.parts = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map((part) => {
-            try {
-                return decodeURIComponent(part);
-            } catch {
-                return part;
-            }
-        });
+    /* Goes where it was held back from. */
+    leave(): void {
+        const to = this.held;
+        this.held = null;
+        if (to !== null)
+            this.#take(to);
     }
+
+    stay(): void { this.held = null; }
+
+    #moved(): void {
+        const to = location.hash;
+        if (to === this.#hash)
+            return;
+        if (this.guard(this.parts, partsOf(to))) {
+            this.#take(to);
+        } else {
+            history.replaceState(null, "", this.#hash || "#/");
+            this.held = to;
+        }
+    }
+
+    #take(hash: string): void {
+        this.#hash = hash;
+        this.parts = partsOf(hash);
+        if (location.hash !== hash)
+            location.hash = hash;
+    }
+}
+
+function partsOf(hash: string): string[] {
+    return hash.replace(/^#\/?/, "").split("/").filter(Boolean).map((part) => {
+        try {
+            return decodeURIComponent(part);
+        } catch {
+            return part;
+        }
+    });
 }
 
 export const route = new Route();

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is logged in. The cookie is the browser's and out of reach; what is kept here is its name, role and CSRF token.
-import { get, onSessionEnd, post, Problem, request, useToken, type Role, type Session } from "../api";
+// Who is logged in, and for how long. The cookie is the browser's and out of reach; what is kept here is its name, role, CSRF
+// token and end. What the page asks by itself keeps a session alive at the server, so the page itself ends one that nobody uses.
+import { get, onSessionEnd, onStaleToken, post, Problem, request, useToken } from "../api";
+import type { Role, Session } from "../model";
 import { recall, remember } from "./storage";
 
 const marker = "postern.session";        /* that there is one; it holds nothing of it */
 const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
+const notice = 120_000;                  /* ms before its end, at most a third of the time it may lie idle */
+
+type Word = { is: "used" } | { is: "changed" };
 
 class SessionStore {
     current = $state.raw<Session | null>(null);
@@ -12,6 +17,22 @@ class SessionStore {
     asking = $state(true);
     /* Ended while the page was open: the page stays as it is under the log-in. */
     ended = $state(false);
+    /* About to end: when, and whether using it would help. */
+    ending = $state.raw<{ at: number; idle: boolean } | null>(null);
+    #used = Date.now();
+    #tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("postern.session") : null;
+
+    constructor() {
+        for (const sign of ["pointerdown", "keydown", "wheel"])
+            addEventListener(sign, () => this.#use(true), { capture: true, passive: true });
+        this.#tabs?.addEventListener("message", ({ data }: MessageEvent<Word>) => {
+            if (data.is === "used")
+                this.#use(false);
+            else if (this.current)
+                void this.resume().catch(() => {});
+        });
+        setInterval(() => this.#look(), 1000);
+    }
 
     may(role: Role): boolean {
         return this.current !== null && ranks[this.current.role] >= ranks[role];
@@ -33,22 +54,31 @@ class SessionStore {
 
     async logIn(username: string, password: string): Promise<void> {
         this.#take(await post<Session>("/session", { username, password }));
+        this.#tell({ is: "changed" });
     }
 
     async changePassword(old: string, next: string): Promise<void> {
         /* The server ends every session of this user and begins a new one here. */
         this.#take((await request<Session>("/session/password", { method: "PUT", body: { old, new: next } })).data);
+        this.#tell({ is: "changed" });
     }
 
-    async logOut(): Promise<void> {
-        await request("/session", { method: "DELETE" });
+    async logOut(everywhere = false): Promise<void> {
+        await request(everywhere ? "/sessions" : "/session", { method: "DELETE" });
         remember(marker, null);
         location.reload();              /* forgets everything that this page knew */
+    }
+
+    /* A little longer: any use of the page does it. */
+    async stay(): Promise<void> {
+        this.#use(true);
+        await this.resume();
     }
 
     end(): void {
         if (this.current)
             this.ended = true;
+        this.ending = null;
     }
 
     #take(session: Session): void {
@@ -56,8 +86,36 @@ class SessionStore {
         remember(marker, "1");
         this.current = session;
         this.ended = false;
+        this.#used = Date.now();
+        this.#look();
+    }
+
+    #tell(word: Word): void { this.#tabs?.postMessage(word); }
+
+    #use(tell: boolean): void {
+        const before = this.#used;
+        this.#used = Date.now();
+        if (tell && this.#used - before > 5000)
+            this.#tell({ is: "used" });
+        if (this.ending?.idle)
+            this.#look();
+    }
+
+    #look(): void {
+        if (!this.current || this.ended)
+            return;
+        const idle = this.current.idleTimeout * 1000;
+        const byIdle = this.#used + idle, byAge = this.current.expiresAt ? Date.parse(this.current.expiresAt) : Infinity;
+        const at = Math.min(byIdle, byAge), now = Date.now();
+        if (byIdle <= now)
+            void request("/session", { method: "DELETE" }).catch(() => {}).finally(() => this.end());
+        else if (at - now <= Math.min(notice, idle / 3))
+            this.ending = { at, idle: byIdle < byAge };
+        else if (this.ending)
+            this.ending = null;
     }
 }
 
 export const session = new SessionStore();
 onSessionEnd(() => session.end());
+onStaleToken(() => session.resume());

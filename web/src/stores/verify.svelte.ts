@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last verification of each account; it goes on while another page is looked at.
-import { post, segment, type Verification } from "../api";
+import { post, segment } from "../api";
+import type { Verification } from "../model";
 import { detached } from "./detached.svelte";
+import { accounts } from "./accounts.svelte";
 import { live } from "./live.svelte";
 import { wordsFor } from "./notices.svelte";
 
@@ -28,7 +30,7 @@ class Run {
                 timeout: 600_000, signal: stop.signal,      /* the account's own time-out ends it before that */
             });
             this.at = Date.now();
-            await live.refresh();
+            await Promise.all([accounts.reload([this.account]), live.refreshHosts()]);
         } catch (cause) {
             if (!stop.signal.aborted)
                 this.refused = wordsFor(cause);
