@@ -107,11 +107,12 @@ def types():
                 (200, "https://json-schema.org/draft/2020-12/schema", "object"), f"{item['name']}: a JSON Schema")
             if item["name"] in ("Token", "AllowedHost", "UserCa", "KeyPair", "User"):
                 continue
-            orders = [one["x-order"] for name, one in schema["properties"].items() if name not in ("name", "type")]
+            secrets = {name for name, one in schema["properties"].items() if one.get("writeOnly")}
+            shown = {name: one for name, one in schema["properties"].items()
+                     if name not in ("name", "type") and name.removesuffix("Set") not in secrets - {name}}
+            orders = [one["x-order"] for one in shown.values()]
             is_(sorted(orders), list(range(1, len(orders) + 1)), "  an order")
-            for name, one in schema["properties"].items():
-                if name in ("name", "type"):
-                    continue
+            for name, one in shown.items():
                 words = re.sub(r"([A-Z])", r" \1", name)
                 if not (one["title"] == words[0].upper() + words[1:] and one["description"].endswith(".")
                         and one.get("x-group")):
