@@ -257,7 +257,7 @@ const struct http_route message_routes[] = {
       .summary = "Acknowledge received messages: those named, or an account's up to a time", .request = "Acknowledgement",
       .answer = "Acknowledged" },
     { HTTP_GET, "/api/v1/messages/{id}", ROLE_VIEWER, message_get, .limited = true,
-      .summary = "Read a message's state; for operators with its content", .answer = "Message" },
+      .summary = "Read a message's state; for operators with its content, unless content=false", .query = "content?", .answer = "Message" },
     { HTTP_GET, "/api/v1/messages/{id}/raw", ROLE_OPERATOR, message_raw, .limited = true,
       .summary = "Read the message itself", .answer = "200 message/rfc822" },
     { HTTP_GET, "/api/v1/messages/{id}/attachments/{n}", ROLE_OPERATOR, message_attachment, .limited = true,

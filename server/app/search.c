@@ -11,8 +11,8 @@
 
 #define PAUSE SECONDS(1)                /* between a notice and the look */
 #define PAUSE_AFTER_FAILURE SECONDS(60)
-#define BUSY_WRITES 50                  /* waiting writes; then words wait */
-#define PATIENCE 30                     /* that many pauses, then a few are taken in all the same */
+#define BUSY_RATE 100                   /* writes of others in a second; then words get a tenth of the writer's time */
+#define SHARE 10
 #define BATCH 20                        /* messages in one write */
 #define BATCH_TEXT (256 * 1024)         /* bytes of text in one write, about: others wait for it */
 #define TEXT_MAX (64 * 1024)            /* of one message */
@@ -22,7 +22,8 @@ struct search {
     struct station *station;
     atomic_bool due;                    /* a look is on its way, or happens */
     atomic_bool again;                  /* messages came since it began */
-    int put_off;
+    uint64_t writes;                    /* of the store, when the last batch began */
+    int64_t began;                      /* clock_mono() */
 };
 
 struct taken {
@@ -159,29 +160,38 @@ static void look_at(struct search *search, int64_t pause)
     jobs_at(search->station->jobs, clock_mono() + pause, on_due, search);
 }
 
-/* Whoever waits for the disk comes first, but not for ever. */
-static bool is_busy(struct search *search)
+static void begin(struct search *search)
 {
     struct store_stats stats;
 
     store_stats(search->station->store, &stats);
-    if (stats.queued_jobs < BUSY_WRITES || search->put_off == PATIENCE) {
-        search->put_off = 0;
-        return false;
-    }
-    search->put_off++;
-    return true;
+    search->writes = stats.jobs;
+    search->began = clock_mono();
 }
 
-static int take_all(struct search *search, struct err *err)
+/* How long to leave the writer to others, who wait for what they write: the more there are of them, the less words matter. */
+static int64_t pause_after(const struct search *search)
+{
+    int64_t took = clock_mono() - search->began + 1, others;
+    struct store_stats stats;
+
+    store_stats(search->station->store, &stats);
+    others = (int64_t)(stats.jobs - search->writes) - 1;
+    return others * 1000 / took > BUSY_RATE ? took * SHARE : 0;
+}
+
+/* 0: nothing was left; or, -1 or 1, when to go on. */
+static int take_some(struct search *search, int64_t *pause, struct err *err)
 {
     struct batch batch = { .raw = { .max = RAW_MAX } };
     int rc;
 
     do {
+        begin(search);
         rc = take_batch(search, &batch, err);
         batch_clear(&batch);
-    } while (rc > 0 && !atomic_load(&search->station->stopping) && !is_busy(search));
+        *pause = rc < 0 ? PAUSE_AFTER_FAILURE : pause_after(search);
+    } while (rc > 0 && *pause == 0 && !atomic_load(&search->station->stopping));
     buf_free(&batch.raw);
     return rc;
 }
@@ -190,20 +200,17 @@ static void on_look(void *ctx)
 {
     struct search *search = ctx;
     struct err err = { 0 };
+    int64_t pause;
     int rc;
 
     if (atomic_load(&search->station->stopping))
         return;
-    if (is_busy(search)) {
-        look_at(search, PAUSE);
-        return;
-    }
     atomic_store(&search->again, false);
-    rc = take_all(search, &err);
+    rc = take_some(search, &pause, &err);
     if (rc < 0)
         log_warning("search", "Messages could not be taken into the index: %s", err.text);
     if (rc != 0) {
-        look_at(search, rc < 0 ? PAUSE_AFTER_FAILURE : PAUSE);
+        look_at(search, pause);
         return;
     }
     atomic_store(&search->due, false);

@@ -99,6 +99,7 @@ def roles(postern, item):
     is_([viewer.get(f"{MESSAGES}/{item['id']}/{part}").status for part in ("raw", "attachments/0")], [403, 403], "in no form")
     is_(viewer.post(ACKNOWLEDGE, {"ids": [item["id"]]}).status, 403, "and acknowledges nothing")
     is_(operator.get(f"{MESSAGES}/{item['id']}").json["text"], "Grüße", "an operator sees it")
+    is_("text" in operator.get(f"{MESSAGES}/{item['id']}?content=false").json, False, "unless it is not wanted")
     other = with_role(postern, "operator", accounts=["bare"])
     is_([other.get(f"{MESSAGES}/{item['id']}{part}").status for part in ("", "/raw", "/attachments/0")], [404] * 3,
         "a token for another account sees nothing")
