@@ -187,6 +187,11 @@ export interface components {
             subject?: string;
             date?: string | null;
             size?: number;
+            acknowledged?: boolean;
+            automatic?: boolean;
+            headersOnly?: boolean;
+            isReport?: boolean;
+            related?: string | null;
         };
         Message: {
             id?: string;
@@ -211,6 +216,60 @@ export interface components {
             lastCause?: string | null;
             heldByLimit?: boolean;
             acknowledged?: boolean;
+            automatic?: boolean;
+            headersOnly?: boolean;
+            isReport?: boolean;
+            related?: string | null;
+            report?: components["schemas"]["Report"];
+            reports?: components["schemas"]["SentReport"][];
+            cc?: string[];
+            replyTo?: string | null;
+            headers?: components["schemas"]["Header"][];
+            text?: string | null;
+            html?: string | null;
+            attachments?: components["schemas"]["AttachmentItem"][];
+            partial?: boolean;
+        };
+        Header: {
+            name?: string;
+            value?: string;
+        };
+        AttachmentItem: {
+            index?: number;
+            filename?: string | null;
+            contentType?: string;
+            contentId?: string | null;
+            size?: number;
+        };
+        ReportedRecipient: {
+            address?: string;
+            originalAddress?: string | null;
+            action?: string;
+            status?: string | null;
+            diagnostic?: string | null;
+            remoteMta?: string | null;
+        };
+        Report: {
+            recipients?: components["schemas"]["ReportedRecipient"][];
+            messageIds?: string[];
+            envelopeId?: string | null;
+            reportingMta?: string | null;
+        };
+        SentReport: {
+            id?: string;
+            account?: string;
+            date?: string | null;
+            from?: string;
+            recipients?: components["schemas"]["ReportedRecipient"][];
+        };
+        Acknowledgement: {
+            ids?: string[];
+            account?: string;
+            before?: string | null;
+        };
+        Acknowledged: {
+            acknowledged?: number;
+            unknown?: string[];
         };
         TreeNode: {
             name?: string;
@@ -275,6 +334,66 @@ export interface components {
             token?: string;
             etag?: string;
         };
+        Event: {
+            id?: number;
+            at?: string | null;
+            /**
+             * @example account.changed
+             * @example account.created
+             * @example account.deleted
+             * @example account.renamed
+             * @example account.status
+             * @example certificate.approved
+             * @example certificate.challenge
+             * @example certificate.changed
+             * @example certificate.forgotten
+             * @example certificate.redundant
+             * @example certificate.rejected
+             * @example events.gap
+             * @example events.lost
+             * @example keyPair.changed
+             * @example keyPair.created
+             * @example keyPair.deleted
+             * @example mailbox.changed
+             * @example mailbox.messageSkipped
+             * @example mailbox.messagesLeft
+             * @example mailbox.uidValidityChanged
+             * @example message.acknowledged
+             * @example message.bounced
+             * @example message.canceled
+             * @example message.deferred
+             * @example message.failed
+             * @example message.held
+             * @example message.queued
+             * @example message.received
+             * @example message.sent
+             * @example message.uncertain
+             * @example service.changed
+             * @example token.created
+             * @example token.deleted
+             * @example user.changed
+             * @example user.created
+             * @example user.deleted
+             * @example userCa.changed
+             * @example userCa.created
+             * @example userCa.deleted
+             * @example webhook.changed
+             * @example webhook.created
+             * @example webhook.deleted
+             * @example webhook.disabled
+             * @example webhook.failed
+             * @example webhook.test
+             */
+            type?: string;
+            account?: string | null;
+            resource?: string | null;
+            data?: unknown;
+        };
+        EventType: {
+            name?: string;
+            description?: string;
+            role?: string;
+        };
         AuditEntry: {
             id?: number;
             at?: string | null;
@@ -337,6 +456,14 @@ export interface components {
         };
         AuditList: {
             items: components["schemas"]["AuditEntry"][];
+            next: string | null;
+        };
+        EventList: {
+            items: components["schemas"]["Event"][];
+            next: string | null;
+        };
+        EventTypeList: {
+            items: components["schemas"]["EventType"][];
             next: string | null;
         };
         OutgoingAccount: {
@@ -522,6 +649,8 @@ export interface components {
             httpsKey?: string;
             sessionIdle?: number;
             sessionLifetime?: number;
+            /** @default [] */
+            webhookPrivateTargets: string[];
             name?: string;
             /** @constant */
             type?: "WebService";

@@ -111,6 +111,20 @@ async function requestOnce<T>(path: string, options: Options): Promise<Answer<T>
     };
 }
 
+/* What is no text, such as a picture in a mail: as a data URL of the type that the caller believes in. */
+export async function dataUrl(path: string, type: string): Promise<string> {
+    const response = await fetch(base + path, { credentials: "same-origin", redirect: "error" });
+    if (!response.ok)
+        throw await problemOf(response);
+    const blob = new Blob([await response.arrayBuffer()], { type });
+    return new Promise((resolve, reject) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(String(reader.result));
+        reader.onerror = () => reject(new Unreachable());
+        reader.readAsDataURL(blob);
+    });
+}
+
 export async function get<T>(path: string, options: Options = {}): Promise<T> {
     return (await request<T>(path, options)).data;
 }

@@ -45,8 +45,11 @@ export interface Verification {
 
 export type Recipient = Whole<Schemas["Recipient"]>;
 export type MessageItem = Whole<Schemas["MessageItem"]>;
-export interface Attachment { filename?: string | null; contentType?: string; size?: number; contentId?: string | null }
-export type Message = With<Whole<Schemas["Message"]>, { attachments?: Attachment[]; text?: string | null; html?: string | null }>;
+export type Attachment = Whole<Schemas["AttachmentItem"]>;
+export type ReportedRecipient = Whole<Schemas["ReportedRecipient"]>;
+/* Its content is for those who may read it. */
+type Content = "cc" | "replyTo" | "headers" | "text" | "html" | "attachments" | "partial";
+export type Message = Omit<Whole<Schemas["Message"]>, Content | "report" | "reports"> & Partial<Pick<Whole<Schemas["Message"]>, Content | "report" | "reports">>;
 
 export type Provider = With<Whole<Schemas["Provider"]>, { authenticator: string | Values }>;
 export type User = With<Partial<Whole<Schemas["User"]>>, { name: string; role: Role; etag: string }>;

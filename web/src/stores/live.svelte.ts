@@ -122,6 +122,7 @@ class Live {
         if (!session.current || session.ended || session.current.mustChangePassword) {
             this.#stream.stop();
             this.streaming = false;
+            this.lostSince = null;              /* who was told that the session is over was answered */
             return;
         }
         this.#stream.start();
@@ -150,7 +151,7 @@ class Live {
         } else {
             this.#hosts.soon();
         }
-        if (event.type === "events.lost" || event.account === null && family === "account")
+        if (family === "events" || event.account === null && family === "account")
             void this.refresh();
         for (const [errand, concerns] of this.#watches)
             if (concerns(event))

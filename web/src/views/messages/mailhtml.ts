@@ -20,6 +20,7 @@ export interface Harmless {
     /* Of each element that has a `data-look`: the CSP lets no style attribute in, but the frame's owner may set them. */
     looks: string[];
     remote: number;             /* pictures that were not loaded */
+    inside: string[];           /* content ids of pictures that came along; each has a `data-inside` */
     cut: boolean;
 }
 
@@ -34,7 +35,7 @@ function look(style: string): string {
 
 export function harmless(html: string): Harmless {
     const found = new DOMParser().parseFromString(html, "text/html");       /* nothing in it runs or loads */
-    const made: Harmless = { body: document.implementation.createHTMLDocument("").body, looks: [], remote: 0, cut: false };
+    const made: Harmless = { body: document.implementation.createHTMLDocument("").body, looks: [], remote: 0, inside: [], cut: false };
     let left = most;
 
     function style(to: HTMLElement, from: Element) {
@@ -78,6 +79,10 @@ export function harmless(html: string): Harmless {
     function showPicture(copy: HTMLElement, source: string): boolean {
         if (picture.test(source)) {
             copy.setAttribute("src", source);
+            return true;
+        }
+        if (/^cid:/i.test(source)) {
+            copy.dataset["inside"] = String(made.inside.push(source.slice(4)) - 1);
             return true;
         }
         if (/^https?:|^\/\//i.test(source))

@@ -31,12 +31,11 @@ export function count(items: MessageItem[], now: number): Hour[] {
 export async function trafficOf(account: string, now: number): Promise<Traffic> {
     const first = Math.floor(now / hour) * hour - (hours - 1) * hour;
     const items: MessageItem[] = [];
-    let path: string | null = `/messages?limit=500${account ? `&account=${encodeURIComponent(account)}` : ""}`;
+    let path: string | null = `/messages?limit=500&since=${encodeURIComponent(new Date(first).toISOString().replace(/\.\d+Z$/, "Z"))}${account ? `&account=${encodeURIComponent(account)}` : ""}`;
     for (let n = 0; path && n < pages; n++) {
         const page: Page<MessageItem> = await get<Page<MessageItem>>(path);
         items.push(...page.items);
-        const oldest = Date.parse(page.items.at(-1)?.date ?? "");
-        path = oldest < first ? null : page.next && page.next.replace(/^\/api\/v1/, "");
+        path = page.next && page.next.replace(/^\/api\/v1/, "");
     }
     return { hours: count(items, now), since: path ? Date.parse(items.at(-1)?.date ?? "") : null };
 }
