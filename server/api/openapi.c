@@ -207,19 +207,38 @@ static void describe_events(json_t *schemas)
     json_object_set_new(type, "examples", names);
 }
 
+/* What we send, for those who receive it. */
+static json_t *webhooks(void)
+{
+    json_t *parameters = json_array(), *post;
+
+    add_header("webhook-id", "The same in each attempt: what came before under it is the same event.", parameters);
+    add_header("webhook-timestamp", "Seconds since 1970, of this attempt.", parameters);
+    add_header("webhook-signature", "v1, and the base64 of the HMAC-SHA256 of \"id.timestamp.body\" under the bytes that follow whsec_ in "
+               "base64 in the webhook's secret (Standard Webhooks).", parameters);
+    post = json_pack("{s:s, s:s, s:o, s:{s:b, s:o}, s:{s:{s:s}, s:{s:s}, s:{s:s}}}", "operationId", "webhook", "summary",
+                     "An event, posted to the URL of each webhook that wants it", "parameters", parameters, "requestBody", "required", 1,
+                     "content", media("application/json", ref("Event")), "responses", "2XX", "description", "Taken", "410",
+                     "description", "There is no such target any more: the webhook is disabled", "default", "description",
+                     "Not taken: it is sent again, after Retry-After at the earliest (429, 503)");
+    return json_pack("{s:{s:o}}", "event", "post", post);
+}
+
 static json_t *document(void)
 {
-    json_t *schemas = schemas_json();
+    json_t *schemas = schemas_json(), *all;
 
     schemas_add_components(schemas);
     describe_events(schemas);
-    return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
-                     "openapi", "3.1.0", "info", "title", "Postern", "version", "1", "description",
-                     "Mail accounts, their messages and their certificates.", "license", "name", "Apache-2.0", "identifier",
-                     "Apache-2.0", "servers", "url", "/", "paths", paths(), "components", "schemas", schemas, "securitySchemes",
-                     "token", "type", "http", "scheme", "bearer", "session", "type", "apiKey", "in", "cookie", "name",
-                     "postern_session_8025", "description",
-                     "Named for the port of the server; over HTTPS with __Host- before it.", "security", "token", "session");
+    all = json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:o, s:{s:o, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}, s:[{s:[]}, {s:[]}]}",
+                    "openapi", "3.1.0", "info", "title", "Postern", "version", "1", "description",
+                    "Mail accounts, their messages and their certificates.", "license", "name", "Apache-2.0", "identifier",
+                    "Apache-2.0", "servers", "url", "/", "paths", paths(), "components", "schemas", schemas, "securitySchemes",
+                    "token", "type", "http", "scheme", "bearer", "session", "type", "apiKey", "in", "cookie", "name",
+                    "postern_session_8025", "description",
+                    "Named for the port of the server; over HTTPS with __Host- before it.", "security", "token", "session");
+    json_object_set_new(all, "webhooks", webhooks());
+    return all;
 }
 
 static struct bytes *text;
