@@ -6,7 +6,7 @@ Prints one line of JSON when all of it runs; then answers one command per line o
 until the input ends:
     {"do": "api", "method": "GET", "path": "/api/v1/accounts"}      {"do": "delivered", "user": "office", "subject": "…"}
     {"do": "fingerprint", "port": 465}  {"do": "show", "which": "own|other|signed"}  {"do": "stop"}  {"do": "start"}
-    {"do": "run", "arguments": ["user", "list"]}
+    {"do": "run", "arguments": ["user", "list"]}  {"do": "many", "count": 5000}  {"do": "deliver", "user": "plant", "raw": "From: …"}
 """
 
 import json
@@ -15,11 +15,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import servers
 from pki import Pki
-from postern import ADMIN_PASSWORD, Postern
+from postern import ADMIN_PASSWORD, Api, Postern
 
 
 def shown(port):
@@ -28,6 +29,20 @@ def shown(port):
                          text=True, timeout=30, check=False).stdout
     return subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=pem, capture_output=True,
                           text=True, check=True).stdout.strip().partition("=")[2]
+
+
+def many(postern, count):
+    """Accounts in several states, made over several connections at a time."""
+    def make(numbers):
+        api = Api(postern.port, postern.api.headers, keep=True)
+        for n in numbers:
+            answer = api.post("/api/v1/accounts", {"name": f"pump-{n}", "type": "OutgoingAccount", "hostname": f"mail{n % 50}.plant.example" if n % 10 else "",
+                                                   "enabled": n % 7 != 0})
+            if answer.status != 201:
+                raise RuntimeError(repr(answer))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, [range(1 + first, count + 1, 4) for first in range(4)]))
 
 
 class Stack:
@@ -73,6 +88,12 @@ class Stack:
             return {"sha256": shown(command["port"])}
         if do == "show":
             self.site.replace_certificate(self.identities[command["which"]])
+            return {}
+        if do == "many":
+            many(self.postern, command["count"])
+            return {}
+        if do == "deliver":
+            self.site.dovecot.deliver(command["user"], [command["raw"].replace("\n", "\r\n").encode()])
             return {}
         if do == "run":
             return {"text": self.postern.run(*command["arguments"]).stdout.strip()}
