@@ -352,23 +352,6 @@ static bool type_has(const struct component_type *type, const char *name)
     return strcmp(name, "rename") == 0;
 }
 
-/* No body, or {}. */
-static bool no_parameters(struct http_call *call)
-{
-    AUTO_PROBLEMS(problems);
-    json_t *document;
-
-    if (http_body(call).len == 0)
-        return true;
-    if (api_json_body(call, &document) < 0)
-        return false;
-    api_check_members(document, "", &problems);
-    json_decref(document);
-    if (problems.count)
-        api_answer_problems(call, &problems);
-    return problems.count == 0;
-}
-
 static void account_action(struct http_call *call)
 {
     const char *name = http_param(call, "action");
@@ -381,7 +364,7 @@ static void account_action(struct http_call *call)
             continue;
         if (!actions[i].writes && api_dry_run(call))
             api_answer_bad_query(call, "dryRun", "left out: this action can't be tried");
-        else if (api_need_role(call, actions[i].role) && (actions[i].takes || no_parameters(call)))
+        else if (api_need_role(call, actions[i].role) && (actions[i].takes || api_no_parameters(call)))
             actions[i].act(call, entry);
         return;
     }

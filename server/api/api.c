@@ -190,6 +190,22 @@ void api_check_members(const json_t *document, const char *known, struct problem
     }
 }
 
+bool api_no_parameters(struct http_call *call)
+{
+    AUTO_PROBLEMS(problems);
+    json_t *document;
+
+    if (http_body(call).len == 0)
+        return true;
+    if (api_json_body(call, &document) < 0)
+        return false;
+    api_check_members(document, "", &problems);
+    json_decref(document);
+    if (problems.count)
+        api_answer_problems(call, &problems);
+    return problems.count == 0;
+}
+
 char *api_take_secret(json_t *document, const char *name, bool required, struct problems *problems)
 {
     json_t *value = json_object_get(document, name);

@@ -43,6 +43,8 @@ int  api_token(void *ctx, struct str text, struct http_identity *ret);
 int api_json_body(struct http_call *call, json_t **ret);
 /* Adds a problem for each member of `document` that is not in `known` (words between spaces). */
 void api_check_members(const json_t *document, const char *known, struct problems *problems);
+/* No body, or {}: of an action that takes no parameters. False: answered. */
+bool api_no_parameters(struct http_call *call);
 /* Takes the string `name` out of `document` and wipes it there; NULL and a problem when it is no string, or when it is missing
  * and `required`. mem_free_secret. */
 char *api_take_secret(json_t *document, const char *name, bool required, struct problems *problems);

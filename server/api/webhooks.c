@@ -231,8 +231,11 @@ static void redelivered(struct webhooks_redeliver *request, const struct err *er
 
 static void delivery_redeliver(struct http_call *call)
 {
-    struct webhooks_redeliver *request = mem_alloc(sizeof(*request));
+    struct webhooks_redeliver *request;
 
+    if (!api_no_parameters(call))
+        return;
+    request = mem_alloc(sizeof(*request));
     request->station = api_station(call);
     request->webhook = mem_strdup(http_param(call, "name"));
     request->id = mem_strdup(http_param(call, "id"));
@@ -257,7 +260,7 @@ static void tested(struct courier_test *test, const struct err *err)
 
 static void webhook_test(struct http_call *call)
 {
-    struct entry *entry = find_webhook(call);
+    struct entry *entry = api_no_parameters(call) ? find_webhook(call) : NULL;
     struct courier_test *test;
 
     if (entry == NULL)

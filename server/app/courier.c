@@ -20,7 +20,7 @@
 #include "model/message.h"
 #include "store/store.h"
 
-#define QUICK_THREADS 16
+#define QUICK_THREADS 60                /* more than there are webhooks: none waits for another; they are there only while they work */
 #define SLOW_THREADS 4                  /* for targets that failed last */
 #define TOLD_DELAY 20                   /* ms: what happens at once is looked at together */
 #define WINDOW 200                      /* deliveries of a webhook that wait; further events wait in the store */
@@ -578,7 +578,7 @@ struct batch {
     struct hook *hook;
     struct entry *entry;
     struct waiting *waiting;
-    struct target *target;
+    struct target **target;             /* kept from one batch to the next */
     int sent;
     bool ends;                          /* stopped, changed, or it is another's turn */
     const struct delivery *gone;        /* the one that was answered so */
@@ -591,14 +591,15 @@ static bool send_one(struct batch *batch, int at)
     struct attempt attempt = { .retry_after = -1 };
     int64_t now;
 
-    if (batch->target == NULL)
-        batch->target = target_open(batch->hook->courier->station, batch->hook->courier->clients, batch->entry, &attempt);
-    if (batch->target && !target_is_present(batch->target)) {
+    if (*batch->target == NULL)
+        *batch->target = target_open(batch->hook->courier->station, batch->hook->courier->clients, batch->entry, &attempt);
+    if (*batch->target && !target_is_present(*batch->target)) {
+        target_close(TAKE(*batch->target));
         batch->ends = true;
         return false;
     }
-    if (batch->target)
-        target_send(batch->target, delivery, &attempt);
+    if (*batch->target)
+        target_send(*batch->target, delivery, &attempt);
     if (attempt.stopped) {
         batch->ends = true;
         return false;
@@ -642,11 +643,11 @@ static int64_t send_batch(struct batch *batch, int64_t until)
     return batch->sent > 0 ? AT_ONCE : next;            /* what succeeded may have made others due */
 }
 
-static int64_t deliver(struct hook *hook, struct entry *entry, bool hurried, int64_t until)
+static int64_t deliver(struct hook *hook, struct entry *entry, struct target **target, bool hurried, int64_t until)
 {
     struct waiting *waiting = mem_alloc(sizeof(*waiting));
     struct loading loading = { hook->name, waiting };
-    struct batch batch = { .hook = hook, .entry = entry, .waiting = waiting };
+    struct batch batch = { .hook = hook, .entry = entry, .waiting = waiting, .target = target };
     int64_t next = clock_now() + DISK_PAUSE;
     struct err err;
 
@@ -663,7 +664,6 @@ static int64_t deliver(struct hook *hook, struct entry *entry, bool hurried, int
         if (batch.gone)
             disable(hook, entry, batch.gone);
     }
-    target_close(batch.target);
     for (int i = 0; i < waiting->count; i++)
         delivery_free(waiting->items[i]);
     free(waiting);
@@ -673,7 +673,7 @@ static int64_t deliver(struct hook *hook, struct entry *entry, bool hurried, int
 /* ---- running ---- */
 
 /* When to go on: AT_ONCE, a time, or 0 for when something happens. */
-static int64_t step(struct hook *hook, bool hurried, int64_t until)
+static int64_t step(struct hook *hook, struct target **target, bool hurried, int64_t until)
 {
     AUTO(entry) entry = registry_get(hook->courier->station->webhooks, hook->name);
     int64_t next;
@@ -682,7 +682,7 @@ static int64_t step(struct hook *hook, bool hurried, int64_t until)
     if (entry == NULL || !((const struct webhook *)entry->component)->enabled || atomic_load(&hook->courier->station->stopping))
         return 0;
     more = fan_out(hook, entry);
-    next = deliver(hook, entry, hurried, until);
+    next = deliver(hook, entry, target, hurried, until);
     if (more > 0 && next != AT_ONCE && hook->not_before <= clock_now())
         return AT_ONCE;
     return more < 0 && next == 0 ? clock_now() + DISK_PAUSE : next;
@@ -693,6 +693,7 @@ static void work(void *ctx)
     struct hook *hook = ctx;
     struct courier *courier = hook->courier;
     int64_t until = clock_mono() + SLICE, next;
+    struct target *target = NULL;
     bool hurried, stopping;
 
     do {
@@ -700,9 +701,9 @@ static void work(void *ctx)
         hurried = hook->hurried;
         hook->hurried = hook->again = false;
         pthread_mutex_unlock(&courier->lock);
-        next = step(hook, hurried, until);
+        next = step(hook, &target, hurried, until);
     } while (next == AT_ONCE && clock_mono() < until && hook->failures == 0 && !atomic_load(&courier->station->stopping));
-
+    target_close(target);
     stopping = atomic_load(&courier->station->stopping);
     pthread_mutex_lock(&courier->lock);
     hook->running = false;

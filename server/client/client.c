@@ -389,7 +389,10 @@ static int not_connected(struct client *client, struct err *err)
 static int fail(struct client *client, CURLcode code, struct err *err)
 {
     const char *words = client->words[0] ? client->words : curl_easy_strerror(code);
+    size_t len = strlen(client->words);
 
+    if (len > 0 && client->words[len - 1] == '.')       /* ours follows */
+        client->words[len - 1] = '\0';
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         return timed_out(client, err);

@@ -66,7 +66,8 @@ def samples(context):
                "emailAuthenticator": {"type": "none"}}
     message = {"from": "a@example.com", "to": ["b@example.com"], "subject": "x", "text": "y",
                "attachments": [{"filename": "a", "content": "YQ==", "contentType": "text/plain"}]}
-    acc, msg, trust = "/api/v1/accounts", "/api/v1/messages", "/api/v1/trust"
+    acc, msg, trust, hooks = "/api/v1/accounts", "/api/v1/messages", "/api/v1/trust", "/api/v1/webhooks"
+    target = f"https://localhost:{context['port']}/"
     name, later = {"name": "out"}, {**message, "sendAt": "2099-01-01T00:00:00Z"}
     token, user, ca = {"id": context["token"]}, {"name": "alice"}, {"id": root.sha256}
     waits, seen = {"id": context["message"]}, {"id": f"localhost:{context['port']}"}
@@ -132,6 +133,17 @@ def samples(context):
         ("get", "/api/v1/tokens/{id}", token, "?include=status", None, 200),
         ("delete", "/api/v1/tokens/{id}", token, "", None, 204),
         ("get", "/api/v1/audit", {}, "", None, 200),
+        ("get", hooks, {}, "?include=status", None, 200),
+        ("post", hooks, {}, "", {"name": "made", "url": target, "enabled": False}, 201),
+        ("post", hooks, {}, "?dryRun=true", {"name": "tried", "url": target}, 200),
+        ("get", hooks + "/{name}", {"name": "hook"}, "?include=status", None, 200),
+        ("put", hooks + "/{name}", {"name": "made"}, "", {"url": target, "events": ["message.*"]}, 200),
+        ("patch", hooks + "/{name}", {"name": "made"}, "", {"secretSet": False}, 200),
+        ("post", hooks + "/{name}/actions/test", {"name": "hook"}, "", {}, 200),
+        ("get", hooks + "/{name}/deliveries", {"name": "hook"}, "?state=failed", None, 200),
+        ("get", hooks + "/{name}/deliveries/{id}", {"name": "hook", "id": context["delivery"]}, "", None, 200),
+        ("post", hooks + "/{name}/deliveries/{id}/actions/redeliver", {"name": "hook", "id": context["delivery"]}, "", {}, 200),
+        ("delete", hooks + "/{name}", {"name": "made"}, "", None, 204),
         ("get", "/api/v1/events", {}, "?limit=500", None, 200), ("get", "/api/v1/events/types", {}, "", None, 200),
         ("post", "/api/v1/session", {}, "", {"username": "admin", "password": ADMIN_PASSWORD}, 200),
         ("get", "/api/v1/session", {}, "", None, 200),
@@ -172,7 +184,10 @@ def operations():
         passwords = iter([ADMIN_PASSWORD, PASSWORD, PASSWORD])
         clients = {"api": api, **{name: lambda: postern.login(password=next(passwords))
                                   for name in ("person", "second", "third")}}
-        rows = samples({"port": catcher.port, "message": waits, "token": token})
+        api.patch("/api/v1/services/WebService", {"webhookPrivateTargets": ["localhost"]})
+        api.put("/api/v1/webhooks/hook", {"url": f"https://localhost:{catcher.port}/"})
+        delivery = api.post("/api/v1/webhooks/hook/actions/test").json["delivery"]
+        rows = samples({"port": catcher.port, "message": waits, "token": token, "delivery": delivery})
         listed = {(method, path) for path, operations in document["paths"].items() for method in operations}
         is_(sorted(listed - {row[:2] for row in rows}), [], "every operation has a sample here")
         is_(sorted({row[:2] for row in rows} - listed), [], "and every sample is described")

@@ -5,6 +5,7 @@
 #include "model/account.h"
 #include "model/services.h"
 #include "model/user.h"
+#include "model/webhook.h"
 
 #include <stdlib.h>
 
@@ -183,6 +184,32 @@ static void test_names(void)
     }
 }
 
+static void test_webhook_urls(void)
+{
+    static const struct { const char *url, *host; int64_t port; bool tls; } rows[] = {
+        { "https://example.com", "example.com", 443, true }, { "HTTPS://Example.COM/a?b=c@d", "example.com", 443, true },
+        { "http://127.0.0.1:8080/x", "127.0.0.1", 8080, false }, { "https://[2001:DB8::1]:8443?x", "2001:db8::1", 8443, true },
+        { "https://xn--bcher-kva.example/", "xn--bcher-kva.example", 443, true },
+        { "", NULL, 0, false }, { "https://", NULL, 0, false }, { "https:///x", NULL, 0, false }, { "ftp://example.com/", NULL, 0, false },
+        { "//example.com/", NULL, 0, false }, { "https:example.com", NULL, 0, false }, { "https://a@b/", NULL, 0, false },
+        { "https://a:b@c/", NULL, 0, false }, { "https://example.com/#f", NULL, 0, false }, { "https://example.com:/", NULL, 0, false },
+        { "https://example.com:0/", NULL, 0, false }, { "https://example.com:65536/", NULL, 0, false },
+        { "https://example.com:8a/", NULL, 0, false }, { "https://exam ple.com/", NULL, 0, false },
+        { "https://example.com\\@127.0.0.1/", NULL, 0, false }, { "https://example.com%2f/", NULL, 0, false },
+        { "https://[::1/", NULL, 0, false }, { "https://[::1]x/", NULL, 0, false }, { "https://[127.0.0.1]/", NULL, 0, false },
+        { "https://b\xc3\xbc""cher.example/", NULL, 0, false }, { "https://example.com/\n", NULL, 0, false },
+        { "https://example.com;x/", NULL, 0, false }, { "https://-x..y/", NULL, 0, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct webhook_url url;
+        const char *fault = webhook_url_parse(rows[i].url, &url);
+
+        ok(rows[i].host ? fault == NULL && strcmp(url.host, rows[i].host) == 0 && url.port == rows[i].port && url.tls == rows[i].tls
+                        : fault != NULL, "a webhook's url: %.40s", rows[i].host ? rows[i].url : fault ? fault : rows[i].url);
+    }
+}
+
 int main(void)
 {
     test_presets();
@@ -190,5 +217,6 @@ int main(void)
     test_ports_follow();
     test_secrets();
     test_names();
+    test_webhook_urls();
     return done();
 }
