@@ -48,7 +48,7 @@ static const struct cause causes[] = {
       "The server shows another key than the one accepted. Ask its administrator whether it was replaced before you accept it." },
     { "cert.rejected", STATE_FAULT, "You rejected this certificate. Have it replaced, or delete the entry in Allowed Hosts." },
     { "cert.refused", STATE_FAULT, "This certificate cannot be accepted by anybody. Have the server's certificate replaced." },
-    { "auth.refused", STATE_FAULT, "Check user name and password. Sending goes on by itself after they are changed." },
+    { "auth.refused", STATE_FAULT, "Check user name and password. It goes on by itself after they are changed." },
     { "auth.required", STATE_FAULT, "The server wants a log-in before it takes mail: give user name and password." },
     { "auth.credentials", STATE_FAULT, "User name or password has characters that this mechanism cannot carry." },
     { "auth.noMechanism", STATE_FAULT, "Choose a mechanism that the server offers, or auto." },
