@@ -7,6 +7,7 @@ import { recall, remember } from "./storage";
 
 const marker = "postern.session";        /* that there is one; it holds nothing of it */
 const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
+const settle = 500;
 const notice = 120_000;                  /* ms before its end, at most a third of the time it may lie idle */
 
 type Word = { is: "used" } | { is: "changed" };
@@ -97,8 +98,6 @@ class SessionStore {
         this.#used = Date.now();
         if (tell && this.#used - before > 5000)
             this.#tell({ is: "used" });
-        if (this.ending?.idle)
-            this.#look();
     }
 
     #look(): void {
@@ -111,7 +110,7 @@ class SessionStore {
             void request("/session", { method: "DELETE" }).catch(() => {}).finally(() => this.end());
         else if (at - now <= Math.min(notice, idle / 3))
             this.ending = { at, idle: byIdle < byAge };
-        else if (this.ending)
+        else if (this.ending && now - this.#used > settle)      /* the warning mustn't go from under the finger that presses */
             this.ending = null;
     }
 }

@@ -5,4 +5,5 @@ export { default as Diagnostics } from "./Diagnostics.svelte";
 export { default as SendTest } from "./SendTest.svelte";
 export { default as Sheet } from "../Sheet.svelte";
 export { default as Transcript } from "./Transcript.svelte";
+export { default as Charts } from "../messages/Charts.svelte";
 export { default as Messages } from "../messages/Messages.svelte";
