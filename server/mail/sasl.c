@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
+#include "mail/sasl_salted.h"
 #include "mail/text.h"
 
 /* RFC 7677 4 asks servers for 4096 or more; one that asks for millions wants our processor, not our proof. */
@@ -186,10 +187,44 @@ static int step_bearer(struct sasl *sasl, struct str challenge, struct buf *answ
  */
 static Gsasl *library;
 
+/* What SCRAM makes of the password and the server's salt; false before the salt is known. */
+static bool salting_of(Gsasl_session *session, struct sasl_salting *salting)
+{
+    const struct sasl *sasl = gsasl_session_hook_get(session);
+
+    *salting = (struct sasl_salting){ sasl->mechanism->name, gsasl_property_fast(session, GSASL_SCRAM_SALT),
+                                      gsasl_property_fast(session, GSASL_SCRAM_ITER),
+                                      gsasl_property_fast(session, GSASL_PASSWORD) };
+    return salting->salt && salting->iterations && salting->password;
+}
+
+static int on_property(Gsasl *ctx, Gsasl_session *session, Gsasl_property property)
+{
+    AUTO_SECRET char *hex = NULL;
+    struct sasl_salting salting;
+
+    (void)ctx;
+    if (property != GSASL_SCRAM_SALTED_PASSWORD || !salting_of(session, &salting))
+        return GSASL_NO_CALLBACK;
+    hex = sasl_salted_get(&salting);
+    return hex ? gsasl_property_set(session, GSASL_SCRAM_SALTED_PASSWORD, hex) : GSASL_NO_CALLBACK;
+}
+
+static void keep_salted(Gsasl_session *session)
+{
+    const char *hex = gsasl_property_fast(session, GSASL_SCRAM_SALTED_PASSWORD);
+    struct sasl_salting salting;
+
+    if (hex && salting_of(session, &salting))
+        sasl_salted_put(&salting, hex);
+}
+
 static void open_library(void)
 {
     if (gsasl_init(&library) != GSASL_OK)
         library = NULL;
+    else
+        gsasl_callback_set(library, on_property);
 }
 
 static int start_session(struct sasl *sasl, const struct mail_auth *auth, const struct sasl_channel *channel,
@@ -203,6 +238,7 @@ static int start_session(struct sasl *sasl, const struct mail_auth *auth, const 
     if (rc != GSASL_OK)
         return err_id(err, ERR_INTERNAL, "auth.noMechanism", NULL, "%s can't be used here: %s.",
                       sasl->mechanism->name, gsasl_strerror(rc));
+    gsasl_session_hook_set(sasl->session, sasl);
     gsasl_property_set(sasl->session, GSASL_AUTHID, auth->username);
     gsasl_property_set(sasl->session, GSASL_PASSWORD, auth->secret);
     gsasl_property_set(sasl->session, GSASL_SERVICE, channel->service);
@@ -268,6 +304,8 @@ static int step_session(struct sasl *sasl, struct str challenge, struct buf *ans
         return explain(sasl, rc, first, err);
     }
     sasl->complete = rc == GSASL_OK;
+    if (sasl->complete && (sasl->mechanism->flags & SCRAM))
+        keep_salted(sasl->session);
     added = base64_encode(str_n(out, len), answer);
     mem_wipe(out, len);
     gsasl_free(out);
@@ -314,6 +352,7 @@ void sasl_free(struct sasl *sasl)
         return;
     if (sasl->session) {
         wipe_property(sasl->session, GSASL_PASSWORD);
+        wipe_property(sasl->session, GSASL_SCRAM_SALTED_PASSWORD);
         gsasl_finish(sasl->session);
     }
     if (sasl->first)

@@ -33,7 +33,7 @@ class Crowd:
         self.root = pki.ca("Bench Root")
         self.dovecot = scratch.start(Dovecot(scratch.path("dovecot"), pki.leaf(issuer=self.root),
                                              users={user_of(number): SECRET for number in range(count)}, extra=CROWD,
-                                             own_uids=True))
+                                             own_uids=True, scram=True))
         self.postern = start_postern(scratch)
         self.token = bearer(self.postern.api and self.postern.admin)
         self.postern.api.post("/api/v1/trust/user", data=self.root.pem.encode(), headers={"Content-Type": "application/x-pem-file"})

@@ -8,9 +8,12 @@
 Both need root (Postfix's master insists, Dovecot drops privileges); no init system is used.
 """
 
+import base64
 import email
 import email.policy
 import grp
+import hashlib
+import hmac
 import imaplib
 import os
 import pwd
@@ -31,6 +34,7 @@ DOMAIN = "example.test"
 # For thousands of connections: as `extra` of Dovecot. Each kind of login has one process that stays, so that TLS sessions can be
 # resumed; who is in IDLE for two seconds is moved into one process with all the others.
 CROWD = """
+auth_mechanisms = plain login scram-sha-256
 default_client_limit = 10000
 default_process_limit = 10000
 mail_max_userip_connections = 0
@@ -264,12 +268,23 @@ def answered(answer):
     return data
 
 
+def scram_sha_256(password, rounds=4096):
+    """As Dovecot stores it: RFC 5802 3, StoredKey and ServerKey."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    return "{SCRAM-SHA-256}" + ",".join([str(rounds), *(base64.b64encode(part).decode() for part in (salt, stored, server))])
+
+
 class Dovecot(MailServer):
     """own_uids: each mailbox belongs to a uid of its own, as the kernel limits how many mailboxes one uid can watch.
-    clock: how far its clock is off, "+1h"; wants libfaketime."""
+    clock: how far its clock is off, "+1h"; wants libfaketime. scram: passwords are stored as SCRAM-SHA-256 wants them, salted once;
+    from a password that is stored as it is, Dovecot makes a new salt for each log-in."""
 
-    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra="", own_uids=False, clock=None):
+    def __init__(self, folder, identity, users=None, domain=DOMAIN, extra="", own_uids=False, clock=None, scram=False):
         super().__init__(folder)
+        self.scram = scram
         self.environment = {**os.environ, "LD_PRELOAD": FAKETIME, "FAKETIME": clock} if clock else None
         extra += "import_environment = TZ LD_PRELOAD FAKETIME\n" if clock else ""
         self.users = dict(users or USERS)
@@ -289,7 +304,8 @@ class Dovecot(MailServer):
         """Of the file of users: passwd(5) with a password."""
         mail = pwd.getpwnam("mail")
         uid = self.uids.get(user, mail.pw_uid)
-        return f"{user}:{{PLAIN}}{self.users[user]}:{uid}:{mail.pw_gid}::{self.path('mail', user)}\n"
+        stored = scram_sha_256(self.users[user]) if self.scram else "{PLAIN}" + self.users[user]
+        return f"{user}:{stored}:{uid}:{mail.pw_gid}::{self.path('mail', user)}\n"
 
     def configuration(self):
         ports = self.ports

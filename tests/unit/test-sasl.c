@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "mail/sasl.h"
+#include "mail/sasl_salted.h"
 
 #include "tap.h"
 
@@ -217,11 +218,37 @@ static void test_hostile(void)
        "line break in a password");
 }
 
+static void test_salted(void)
+{
+    struct sasl_salting salting = { "SCRAM-SHA-256", "c2FsdA==", "4096", "se=cr,et" }, other;
+    char *hex = sasl_salted_get(&salting);
+
+    ok(hex == NULL, "nothing is kept that wasn't put there");
+    sasl_salted_put(&salting, "00ff");
+    hex = sasl_salted_get(&salting);
+    is_str(hex, "00ff", "a salted password is kept");
+    mem_free_secret(hex);
+    for (int i = 0; i < 4; i++) {
+        other = salting;
+        *(const char **[]){ &other.mechanism, &other.salt, &other.iterations, &other.password }[i] = "other";
+        ok(sasl_salted_get(&other) == NULL, "not for another %s", (const char *[]){ "mechanism", "salt", "number of rounds", "password" }[i]);
+    }
+    for (int i = 0; i < 10000; i++) {
+        char salt[16];
+
+        snprintf(salt, sizeof(salt), "%d", i);
+        other.salt = salt;
+        sasl_salted_put(&other, "11");
+    }
+    ok(true, "ten thousand of them have a ceiling");
+}
+
 int main(void)
 {
     test_choose();
     test_mechanisms();
     test_bearer();
     test_hostile();
+    test_salted();
     return done();
 }
