@@ -37,6 +37,7 @@
 #define FLUSH_EVERY SECONDS(2)
 #define PURGE_EVERY SECONDS(3600)
 #define PURGE_BATCH 1000
+#define PURGE_MESSAGES 200               /* in one write: their words go with them, which takes a third of a millisecond each */
 #define EVENT_DAYS 30
 #define PARSING_THREADS 2
 
@@ -355,7 +356,7 @@ static int purge_run(struct store_tx *tx, void *ctx, struct err *err)
     struct purge *purge = ctx;
     const struct account *account = purge->entry->component;
 
-    return store_message_purge(tx, purge->entry->name, clock_now() - DAYS(account->retention), PURGE_BATCH, &purge->removed, err);
+    return store_message_purge(tx, purge->entry->name, clock_now() - DAYS(account->retention), PURGE_MESSAGES, &purge->removed, err);
 }
 
 static void purge_account(struct station *station, const struct entry *entry)
@@ -368,7 +369,7 @@ static void purge_account(struct station *station, const struct entry *entry)
             log_warning(entry->name, "Old messages could not be removed: %s", err.text);
             return;
         }
-    } while (purge.removed == PURGE_BATCH && !atomic_load(&station->stopping));
+    } while (purge.removed == PURGE_MESSAGES && !atomic_load(&station->stopping));
 }
 
 /* Messages held by the day's limit go on after midnight. */
