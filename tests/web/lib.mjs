@@ -108,6 +108,11 @@ export async function startBrowser() {
 export async function openPage(browser, url, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     context.setDefaultTimeout(20_000);
+    /* A warning tells where it comes from. */
+    await context.addInitScript(() => {
+        const warn = console.warn;
+        console.warn = (...words) => warn(...words, new Error().stack);
+    });
     const page = await context.newPage();
     const faults = [];
     page.on("console", (message) => {

@@ -73,7 +73,7 @@ class Stack:
 
     def facts(self):
         return {"url": self.postern.url, "username": "admin", "password": ADMIN_PASSWORD, "user": "plant",
-                "userPassword": servers.USERS["plant"], "to": f"office@{servers.DOMAIN}", "ca": self.root.pem,
+                "userPassword": servers.USERS["plant"], "passwords": servers.USERS, "to": f"office@{servers.DOMAIN}", "ca": self.root.pem,
                 "smtp": self.site.postfix.ports, "imap": self.site.dovecot.ports}
 
     def answer(self, command):

@@ -11,7 +11,8 @@ import { Stream, type ServerEvent } from "./stream";
 const polling = 2_000, settled = 30_000, gap = 700, clock = 5_000;         /* ms */
 const many = 30;                    /* accounts, from which on reading all is less than reading each */
 
-type Ask = () => Promise<unknown>;
+/* `current`: whether the answer is still wanted; who is gone must not look at its own values any more. */
+type Ask = (current: () => boolean) => Promise<unknown>;
 type Concerns = (event: ServerEvent) => boolean;
 
 /* Runs `ask` soon after it is wanted, never twice at a time, and not more often than the gap. */
@@ -20,8 +21,11 @@ class Errand {
     #running = false;
     #again = false;
     #last = 0;
+    #dropped = false;
 
-    constructor(readonly ask: Ask) {}
+    constructor(readonly what: Ask) {}
+
+    ask(): Promise<unknown> { return this.what(() => !this.#dropped); }
 
     soon(): void {
         if (this.#running)
@@ -37,13 +41,16 @@ class Errand {
         await this.ask().catch(() => {});
         this.#last = Date.now();
         this.#running = false;
-        if (this.#again) {
+        if (this.#again && !this.#dropped) {
             this.#again = false;
             this.soon();
         }
     }
 
-    drop(): void { clearTimeout(this.#timer); }
+    drop(): void {
+        this.#dropped = true;
+        clearTimeout(this.#timer);
+    }
 }
 
 class Live {
