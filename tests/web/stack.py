@@ -5,10 +5,11 @@
 Prints one line of JSON when all of it runs; then answers one command per line of input, each as one line of JSON,
 until the input ends:
     {"do": "api", "method": "GET", "path": "/api/v1/accounts"}      {"do": "delivered", "user": "office", "subject": "…"}
-    {"do": "fingerprint", "port": 465}  {"do": "show", "which": "own|other|signed"}  {"do": "stop"}  {"do": "start"}
+    {"do": "fingerprint", "port": 465}  {"do": "show", "which": "own|other|signed|…"}  {"do": "stop"}  {"do": "start"}
     {"do": "run", "arguments": ["user", "list"]}  {"do": "many", "count": 5000}  {"do": "deliver", "user": "plant", "raw": "From: …"}
 """
 
+import base64
 import json
 import os
 import signal
@@ -51,7 +52,10 @@ class Stack:
         pki = Pki(self.keys.name)
         self.root = pki.ca("Browser Test Root")
         self.identities = {"own": pki.leaf(), "other": pki.leaf(), "signed": pki.leaf(issuer=self.root),
-                           "expired": pki.leaf(days=(-30, -1))}
+                           "expired": pki.leaf(days=(-30, -1)), "chained": pki.leaf(issuer=self.root),
+                           "other-name": pki.leaf("mail.other.example", names=("mail.other.example",), addresses=())}
+        self.identities["chained"].chain = pki.bundle(self.identities["chained"], self.root)    # sends its root as well
+        self.second = pki.ca("Second Site Root", days=(-1, 20))
         self.site = servers.Site(self.identities["own"])
         self.postern = Postern()
 
@@ -73,7 +77,7 @@ class Stack:
 
     def facts(self):
         return {"url": self.postern.url, "username": "admin", "password": ADMIN_PASSWORD, "user": "plant",
-                "userPassword": servers.USERS["plant"], "passwords": servers.USERS, "to": f"office@{servers.DOMAIN}", "ca": self.root.pem,
+                "userPassword": servers.USERS["plant"], "passwords": servers.USERS, "to": f"office@{servers.DOMAIN}", "ca": self.root.pem, "caDer": base64.b64encode(self.root.der).decode(), "secondCa": self.second.pem,
                 "smtp": self.site.postfix.ports, "imap": self.site.dovecot.ports}
 
     def answer(self, command):

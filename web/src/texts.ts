@@ -193,7 +193,7 @@ export const t = {
         } as Record<string, string>,
         attempts: (n: number) => count(n, "attempt", "attempts"), next: (when: string) => `next ${when}`, byLimit: "held by the day's limit until midnight",
         acknowledged: "acknowledged", unacknowledged: "not acknowledged yet",
-        cc: "Cc", replyTo: "Reply to", report: "This is a report on a delivery", reported: (when: string) => `A report came ${when}`, related: "The message that this is about",
+        fromTo: "From, or to", cc: "Cc", replyTo: "Reply to", report: "This is a report on a delivery", reported: (when: string) => `A report came ${when}`, related: "The message that this is about",
         headersOnly: "It was larger than Max Message Size: only its headers are here, and it stays on the server.",
         reportActions: { failed: "was not delivered", delayed: "is delayed", delivered: "was delivered", relayed: "was passed on", expanded: "was passed on to several" } as Record<string, string>,
         anyReading: "All", unread: "Not acknowledged", read: "Acknowledged", acknowledgeAll: (n: number) => `Acknowledge ${n === 1 ? "this one" : `these ${n.toLocaleString()}`}`,
