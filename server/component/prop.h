@@ -72,6 +72,7 @@ struct prop {
     const char *group;                  /* heading on the sheet: "Connection" */
     const char *unit;                   /* "s", "bytes", "days" */
     const char *doc;                    /* one sentence */
+    const char *refers;                 /* the value names a component of this type; NULL: it names none */
     /* One more check of a value that parsed; returns NULL or what is wrong. */
     const char *(*check)(const void *component, const struct prop *prop);
     /* Schema: the default depends on other properties. */

@@ -166,6 +166,8 @@ static json_t *prop_schema(const struct prop *prop, int order, const struct comp
     json_object_set_new(schema, "x-order", json_integer(order));
     if (prop->group)
         json_object_set_new(schema, "x-group", json_string(prop->group));
+    if (prop->refers)
+        json_object_set_new(schema, "x-refers", json_string(prop->refers));
     if (prop->unit)
         json_object_set_new(schema, "x-unit", json_string(prop->unit));
     if (prop->flags & PROP_READONLY)

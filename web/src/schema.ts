@@ -38,6 +38,7 @@ export interface Schema {
     "x-marker"?: boolean;
     "x-role"?: string;
     "x-format"?: string;
+    "x-refers"?: string;
     "x-dependentDefault"?: DependentDefault;
     "x-discriminator"?: string;
     "x-exclusive"?: string[][];

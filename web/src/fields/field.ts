@@ -18,6 +18,9 @@ export interface FieldProps {
     onchange: (value: unknown) => void;
 }
 
+/* Names of the components of a type, for a value that names one; whoever knows them says so here. */
+export const suggestions = { of: async (_type: string): Promise<string[]> => [] };
+
 /* A value in words: "465", "true", "TLS 1.2", "Basic · plant". */
 export function display(property: Property, value: unknown): string {
     if (value === undefined || value === null || value === "")
