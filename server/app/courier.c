@@ -286,9 +286,13 @@ static int look_run(struct store_tx *tx, void *ctx, struct err *err)
     struct store_event_span span;
     int64_t waiting, from, to;
 
-    if (store_webhook_cursor(tx, out->hook->name, &out->cursor, err) < 0 || out->cursor < 0 ||
+    if (store_webhook_cursor(tx, out->hook->name, &out->cursor, err) < 0 ||
         store_delivery_count_waiting(tx, out->hook->name, &waiting, err) < 0 || store_event_span(tx, &span, err) < 0)
-        return out->cursor < 0 ? err_set(err, ERR_NOT_FOUND, NULL, "The webhook has no cursor.") : -1;
+        return -1;
+    if (out->cursor < 0) {              /* none yet: it begins now */
+        out->at = span.last;
+        return 0;
+    }
     out->at = out->cursor == out->hook->cursor && out->hook->seen > out->cursor ? out->hook->seen : out->cursor;
     out->room = WINDOW - waiting;
     if (out->room <= 0)
@@ -296,6 +300,13 @@ static int look_run(struct store_tx *tx, void *ctx, struct err *err)
     if (events_gap(&span, &out->at, &from, &to))
         add_gap(out, from, to);
     return store_event_after(tx, out->at, LOOK_MAX + 1, look_at, out, err);
+}
+
+static int purge_run(struct store_tx *tx, void *ctx, struct err *err)
+{
+    const struct hook *hook = ctx;
+
+    return store_delivery_purge(tx, hook->name, HISTORY, clock_now() - DAYS(HISTORY_DAYS), PURGE_MAX, err);
 }
 
 /* Only as long as nobody changed the webhook: it may have been disabled, or begin elsewhere. */
@@ -314,7 +325,7 @@ static int keep_run(struct store_tx *tx, void *ctx, struct err *err)
             return -1;
     if (store_webhook_put_cursor(tx, out->hook->name, out->at, err) < 0)
         return -1;
-    return store_delivery_purge(tx, out->hook->name, HISTORY, clock_now() - DAYS(HISTORY_DAYS), PURGE_MAX, err);
+    return purge_run(tx, out->hook, err);
 }
 
 static void set_filter(struct fan_out *out)
@@ -345,14 +356,14 @@ static int fan_out(struct hook *hook, struct entry *entry)
     out->webhook = entry->component;
     set_filter(out);
     rc = store_read(store, look_run, out, &err);
-    if (rc == 0 && (out->count > 0 || out->at - out->cursor > CURSOR_LAG)) {
+    if (rc == 0 && (out->count > 0 || out->cursor < 0 || out->at - out->cursor > CURSOR_LAG)) {
         rc = store_write(store, keep_run, out, false, &err);
         out->cursor = rc == 0 ? out->at : out->cursor;
     }
     if (rc == 0) {
         hook->cursor = out->cursor;
         hook->seen = out->at;
-    } else if (err.code != ERR_NOT_FOUND && err.code != ERR_CONFLICT) {
+    } else if (err.code != ERR_CONFLICT) {
         log_warning(hook->name, "webhook: deliveries could not be stored: %s", err.text);
     }
     for (int i = 0; i < out->count; i++)
@@ -808,6 +819,21 @@ void courier_changed(struct courier *courier, const struct entry *before, const 
         courier_hurry(courier, after->name);
 }
 
+/* ---- old deliveries ---- */
+
+static void purge_hook(struct hook *hook)
+{
+    struct err err;
+
+    if (store_write(hook->courier->station->store, purge_run, hook, false, &err) < 0)
+        log_warning(hook->name, "webhook: old deliveries could not be removed: %s", err.text);
+}
+
+void courier_purge(struct courier *courier)
+{
+    each_hook(courier, purge_hook);
+}
+
 /* ---- a test ---- */
 
 static int test_run(struct store_tx *tx, void *ctx, struct err *err)
@@ -881,7 +907,6 @@ struct courier *courier_new(struct station *station)
 
     courier->station = station;
     courier->hooks = map_new();
-    courier->clients = clients_new();
     pthread_mutex_init(&courier->lock, NULL);
     return courier;
 }
@@ -893,6 +918,7 @@ static void add_entry(struct entry *entry, void *ctx)
 
 void courier_start(struct courier *courier)
 {
+    courier->clients = clients_new();
     courier->quick = jobs_open(QUICK_THREADS);
     courier->slow = jobs_open(SLOW_THREADS);
     registry_each(courier->station->webhooks, add_entry, courier);

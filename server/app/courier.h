@@ -32,6 +32,8 @@ void courier_hurry(struct courier *courier, const char *webhook);
 /* {state, code, cause, since, waiting, lastSuccess, lastFailure}; the caller's. */
 json_t *courier_status(struct courier *courier, const char *webhook);
 
+void courier_purge(struct courier *courier);            /* waits: old deliveries */
+
 /* Sends a webhook.test now, whatever waits, and notes it among the deliveries. */
 struct courier_test {
     struct station *station;

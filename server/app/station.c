@@ -436,6 +436,7 @@ static void on_purge(void *ctx)
         return;
     registry_each(station->accounts, purge_one, station);
     purge_events(station);
+    courier_purge(station->courier);
     jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
 }
 

@@ -66,6 +66,14 @@ static bool is_private_host(const char *host)
     return str_eq(str_c(host), STR("localhost")) || str_ends_nocase(str_c(host), STR(".localhost"));
 }
 
+/* A target that is not named any more mustn't keep anybody from disabling its webhook, or from putting back what was read. */
+static bool is_as_before(const struct entry *before, const struct webhook *webhook)
+{
+    const struct webhook *old = before ? before->component : NULL;
+
+    return old && strcmp(old->url, webhook->url) == 0 && (old->enabled || !webhook->enabled);
+}
+
 static void check_target(struct station *station, const struct webhook *webhook, struct problems *problems)
 {
     AUTO(entry) web = registry_get(station->services, web_service_type.name);
@@ -144,7 +152,8 @@ bool webhooks_complete(struct station *station, const struct entry *before, void
     if (before == NULL && registry_count(station->webhooks) >= WEBHOOKS_MAX)
         problems_add(problems, "", "webhook.tooMany", "There are %d webhooks already, and can't be more.", WEBHOOKS_MAX);
     check_events(component, problems);
-    check_target(station, component, problems);
+    if (!is_as_before(before, component))
+        check_target(station, component, problems);
     return complete_secret(before, component, document);
 }
 

@@ -455,6 +455,8 @@ def guarded():
         allow(api)
         answer = api.post(f"{HOOKS}/plain/actions/test").json
         is_((answer["ok"], answer["code"]), (False, "webhook.cleartext"), "and not when it isn't any more")
+        is_((api.patch(f"{HOOKS}/plain", {"enabled": False}).status, api.patch(f"{HOOKS}/plain", {"enabled": True}).status), (200, 422),
+            "such a one may be disabled, and not enabled")
         own = socket.gethostname()
         try:
             where = socket.getaddrinfo(own, port, socket.AF_INET)[0][4][0]
