@@ -26,8 +26,6 @@
 #define TEXT_MAX 65536                  /* bytes of one event as it is told */
 #define HEARTBEAT SECONDS(15)
 #define ROLE_EVERY SECONDS(20)
-#define NOTES_MAX 50000                 /* waiting to be written; above it they are counted, and lost */
-#define NOTES_AT_ONCE 500
 
 struct told {
     int64_t seq;
@@ -48,13 +46,6 @@ struct events_reader {
     size_t piece_at;
 };
 
-struct note {
-    struct note *next;
-    int64_t at;
-    char *type, *account, *resource;
-    json_t *data;
-};
-
 struct events {
     struct station *station;
     pthread_mutex_t lock;
@@ -71,11 +62,7 @@ struct events {
     size_t ring_at, ring_len;           /* the oldest, and how many */
     int64_t floor, last;
 
-    struct note *notes, **notes_end;
-    size_t note_count;
-    uint64_t notes_lost;
-    bool writing;                       /* a job is on its way */
-    struct note *batch;                 /* of that job */
+    struct events_notes *notes;         /* those that come without a transaction */
 };
 
 /* ---- text ---- */
@@ -572,94 +559,9 @@ ptrdiff_t events_reader_read(struct events_reader *reader, char *at, size_t max)
     return (ptrdiff_t)len;
 }
 
-/* ---- notes: events that come without a transaction ---- */
-
-static void note_free(struct note *note)
-{
-    free(note->type);
-    free(note->account);
-    free(note->resource);
-    json_decref(note->data);
-    free(note);
-}
-
-/* With the lock: the first few. */
-static struct note *take_notes(struct events *events)
-{
-    struct note *first = events->notes, **end = &events->notes;
-
-    for (int i = 0; *end && i < NOTES_AT_ONCE; i++) {
-        end = &(*end)->next;
-        events->note_count--;
-    }
-    events->notes = *end;
-    *end = NULL;
-    if (events->notes == NULL)
-        events->notes_end = &events->notes;
-    return first;
-}
-
-static int notes_run(struct store_tx *tx, void *ctx, struct err *err)
-{
-    struct events *events = ctx;
-    uint64_t lost;
-
-    pthread_mutex_lock(&events->lock);
-    if (events->batch == NULL)
-        events->batch = take_notes(events);
-    lost = events->notes_lost;
-    events->notes_lost = 0;
-    pthread_mutex_unlock(&events->lock);
-    for (struct note *note = events->batch; note; note = note->next)
-        if (events_add_at(tx, note->at, note->type, note->account, note->resource, json_incref(note->data), err) < 0)
-            return -1;
-    return lost == 0 ? 0 : events_add(tx, "events.lost", NULL, NULL, json_pack("{s:I}", "count", (json_int_t)lost), err);
-}
-
-static void notes_done(void *ctx, const struct err *err)
-{
-    struct events *events = ctx;
-    struct note *batch = TAKE(events->batch);
-    bool more;
-
-    if (err && batch)
-        log_warning("events", "Events could not be written: %s", err->text);
-    while (batch) {
-        struct note *next = batch->next;
-
-        note_free(batch);
-        batch = next;
-    }
-    pthread_mutex_lock(&events->lock);
-    more = events->writing = events->notes != NULL;
-    pthread_mutex_unlock(&events->lock);
-    if (more)
-        store_submit(events->station->store, notes_run, notes_done, events, false);
-}
-
 void events_note(struct station *station, const char *type, const char *account, const char *resource, json_t *data)
 {
-    struct events *events = station->events;
-    struct note *note = mem_alloc(sizeof(*note));
-    bool first = false, room;
-
-    *note = (struct note){ NULL, clock_now(), mem_strdup(type), mem_strdup(account), mem_strdup(resource), data };
-    pthread_mutex_lock(&events->lock);
-    room = events->note_count < NOTES_MAX;
-    if (room) {
-        *events->notes_end = note;
-        events->notes_end = &note->next;
-        events->note_count++;
-        first = !events->writing;
-        events->writing = true;
-    } else {
-        events->notes_lost++;
-    }
-    pthread_mutex_unlock(&events->lock);
-    if (!room)
-        note_free(note);
-    else if (first)
-        store_submit(station->store, notes_run, notes_done, events, false);
+    events_notes_add(station->events->notes, type, account, resource, data);
 }
 
 /* ---- life ---- */
@@ -669,7 +571,7 @@ struct events *events_new(struct station *station)
     struct events *events = mem_alloc(sizeof(*events));
 
     events->station = station;
-    events->notes_end = &events->notes;
+    events->notes = events_notes_new(station);
     events->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&events->lock, NULL);
     return events;
@@ -689,12 +591,7 @@ void events_free(struct events *events)
     if (events == NULL)
         return;
     events_stop(events);
-    while (events->notes) {
-        struct note *next = events->notes->next;
-
-        note_free(events->notes);
-        events->notes = next;
-    }
+    events_notes_free(events->notes);
     ring_clear(events);
     if (events->wake >= 0)
         close(events->wake);
