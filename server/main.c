@@ -202,6 +202,7 @@ static int show_certificate(struct station *station, const struct listening *lis
     rc = https_pair_get(station, (const char *const *)names.items, names.count, &pair, err);
     if (rc == 0)
         rc = tls_server_cert_use(pair.cert_pem, pair.key_pem, err);
+    https_note(rc < 0 ? err : NULL);
     https_pair_clear(&pair);
     clear_names(&names);
     return rc;

@@ -39,6 +39,12 @@ static const struct {
     { "Exemption", "approval:s sha256:s spkiSha256:s accepts:s[] expiresAt:t note:s" },
     { "Probe", "hostname:s port:i transport:s useSsl:b useStartTls:b verifyName:s tlsMinProtocol:s" },
     { "ProbeResult", "verdict:s acceptable:b reasons:s[] certificate:x chain:x[] tls:x steps:Step[] code:s cause:s advice:s" },
+    { "NewKeyPair", "name:s keyType:s subject:s commonName:s sans:s[] days:i" },
+    { "KeyPairImport", "name:s pem:s pkcs12:s passphrase:s" },
+    { "KeyPairCertificate", "pem:s" },
+    { "KeyPairSubject", "subject:s commonName:s sans:s[]" },
+    { "KeyPairExport", "passphrase:s format:s" },
+    { "CertificateRequest", "pem:s" },
     { "Attachment", "filename:s contentType:s content:s contentId:s" },
     { "NewMessage", "from:s to:s[] cc:s[] bcc:s[] replyTo:s subject:s text:s html:s headers:o attachments:Attachment[] sendAt:t" },
     { "Accepted", "id:s messageId:s state:s" },
@@ -79,7 +85,7 @@ static const char *const extras[][2] = {
     { "OutgoingAccount", "etag:s warnings:Fault[]" }, { "IncomingAccount", "etag:s warnings:Fault[]" },
     { "EmailService", "etag:s warnings:Fault[]" }, { "CertificateService", "etag:s warnings:Fault[]" },
     { "WebService", "etag:s warnings:Fault[]" }, { "UserService", "etag:s warnings:Fault[]" },
-    { "AllowedHost", "id:s etag:s acceptable:b" }, { "UserCa", "id:s etag:s" }, { "KeyPair", "id:s etag:s" },
+    { "AllowedHost", "id:s etag:s acceptable:b" }, { "UserCa", "id:s etag:s" }, { "KeyPair", "id:s etag:s usedBy:s[] daysLeft:i? warnings:Fault[]" },
     { "User", "etag:s !password:s" }, { "Webhook", "etag:s" },
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "app/https.h"
 #include "app/live.h"
 #include "base/clock.h"
 #include "component/json.h"
@@ -120,6 +121,8 @@ static void service_status(struct http_call *call)
         registry_each(api_station(call)->accounts, add_account, &census);
         json_object_set_new(status, "status", json_pack("{s:s, s:o}", "state", worst(&census), "accounts", states_json(&census)));
     }
+    if (entry->type == &web_service_type)
+        json_object_set_new(status, "status", https_status(api_station(call)));
     http_add_header(call, "Cache-Control", "no-store");
     api_answer_json(call, 200, status);
 }

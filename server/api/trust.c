@@ -167,23 +167,6 @@ static void user_delete(struct http_call *call)
     ca_write(call, NULL);
 }
 
-/* ---- User Key Store ---- */
-
-/* The private key is in no view of it. */
-static json_t *key_json(const struct entry *entry)
-{
-    json_t *json = json_object();
-
-    json_object_set_new(json, "id", json_string(entry->name));
-    component_to_json(entry->type, entry->component, VIEW_STATUS, json);
-    return json;
-}
-
-static void key_list(struct http_call *call)
-{
-    api_answer_list(call, api_station(call)->key_pairs, key_json);
-}
-
 /* ---- Allowed Hosts ---- */
 
 static void hosts_list(struct http_call *call)
@@ -372,8 +355,6 @@ const struct http_route trust_routes[] = {
       .request = "UserCaPatch", .answer = "UserCa" },
     { HTTP_DELETE, "/api/v1/trust/user/{id}", ROLE_ADMIN, user_delete, .summary = "Delete an imported CA", .query = "dryRun?",
       .answer = "204" },
-    { HTTP_GET, "/api/v1/trust/keys", ROLE_VIEWER, key_list, .summary = "List the User Key Store", .query = "limit cursor",
-      .answer = "KeyPairList" },
     { HTTP_GET, "/api/v1/trust/allowed-hosts", ROLE_VIEWER, hosts_list, .summary = "List Allowed Hosts",
       .query = "limit cursor approval", .answer = "AllowedHostList" },
     { HTTP_GET, "/api/v1/trust/allowed-hosts/{id}", ROLE_VIEWER, hosts_get, .summary = "Read an entry", .answer = "AllowedHost" },

@@ -68,12 +68,22 @@ static void check_name(struct write *write)
                      "name must be \"%s\", as in the path; use the rename action to change it.", write->request->name);
 }
 
+static void check_https_key(struct write *write, const struct web_service *web)
+{
+    AUTO(entry) pair = *web->https_key ? registry_get(write->station->key_pairs, web->https_key) : NULL;
+
+    if (*web->https_key && pair == NULL)
+        problems_add(&write->result.problems, "/httpsKey", "reference.missing", "The User Key Store has no \"%s\".", web->https_key);
+}
+
 /* References between components, which no type can check by itself. */
 static void check_references(struct write *write, const struct component_type *type, const void *component)
 {
     const struct email_service *service = component;
     AUTO(entry) account = NULL;
 
+    if (type == &web_service_type)
+        check_https_key(write, component);
     if (type != &email_service_type || *service->default_outgoing_account == '\0')
         return;
     account = registry_get(write->station->accounts, service->default_outgoing_account);

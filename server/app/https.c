@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/https.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/hosts_entry.h"
+#include "app/keys.h"
 #include "app/users_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/services.h"
 #include "store/store.h"
 #include "tls/self_signed.h"
+#include "trust/bundle.h"
 #include "trust/cert.h"
 #include "trust/import.h"
 
@@ -25,8 +28,7 @@ void https_pair_clear(struct https_pair *pair)
     *pair = (struct https_pair){ 0 };
 }
 
-/* Facts with PEM, as the User Key Store shows them; null when it cannot be read. */
-static json_t *facts_of(const char *pem)
+json_t *https_facts_of(const char *pem)
 {
     AUTO(trust_import) import = NULL;
     struct err err;
@@ -69,7 +71,7 @@ static struct key_pair *make_own(const char *const *names, size_t count, struct 
     buf_init_secret(&key, PEM_MAX);
     if (tls_self_signed(names, count, OWN_DAYS, &cert, &key, err) == 0) {
         json_decref(pair->certificate);
-        pair->certificate = facts_of(cert.p);
+        pair->certificate = https_facts_of(cert.p);
         users_set_text(&pair->chain, cert.p);
         pair->private_key.value = mem_strdup(key.p);
         pair->created_at = clock_now();
@@ -127,4 +129,67 @@ int https_pair_get(struct station *station, const char *const *names, size_t cou
         return err_id(err, ERR_INVALID, "web.httpsKey", "/httpsKey", "The key pair \"%s\" has no certificate yet.", entry->name);
     *ret = (struct https_pair){ mem_strdup(pair->chain), mem_strdup(pair->private_key.value) };
     return 0;
+}
+
+/* ---- how it is ---- */
+
+static pthread_mutex_t note_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct err noted;                /* code ERR_NONE: it is shown, or nobody asked for HTTPS */
+
+void https_note(const struct err *err)
+{
+    pthread_mutex_lock(&note_lock);
+    noted = err ? *err : (struct err){ 0 };
+    pthread_mutex_unlock(&note_lock);
+}
+
+static int check_dates(const struct key_pair *pair, struct err *err)
+{
+    const char *from = json_string_value(json_object_get(pair->certificate, "notBefore"));
+    const char *until = json_string_value(json_object_get(pair->certificate, "notAfter"));
+    int64_t at;
+
+    if (from && clock_parse(str_c(from), &at) && at > clock_now())
+        return err_id(err, ERR_INVALID, "certificate.not-yet-valid", NULL, "The certificate for HTTPS is not valid before %s.", from);
+    if (until && clock_parse(str_c(until), &at) && at < clock_now())
+        return err_id(err, ERR_INVALID, "certificate.expired", NULL, "The certificate for HTTPS has expired, on %s.", until);
+    return 0;
+}
+
+/* Looked at afresh: a certificate runs out without anybody's doing. */
+static int check_pair(const struct entry *entry, const char *name, struct err *err)
+{
+    const struct key_pair *pair = entry ? entry->component : NULL;
+
+    if (pair == NULL)
+        return err_id(err, ERR_NOT_FOUND, "web.httpsKey", NULL, "The User Key Store has no \"%s\".", name);
+    if (*pair->chain == '\0' || pair->private_key.value == NULL)
+        return err_id(err, ERR_INVALID, "web.httpsKey", NULL, "The key pair \"%s\" has no certificate yet.", name);
+    if (bundle_check(pair->private_key.value, pair->chain, err) < 0 || check_dates(pair, err) < 0)
+        return -1;
+    pthread_mutex_lock(&note_lock);
+    *err = noted;
+    pthread_mutex_unlock(&note_lock);
+    return err->code == ERR_NONE ? 0 : -1;
+}
+
+json_t *https_status(struct station *station)
+{
+    AUTO(entry) service = registry_get(station->services, web_service_type.name);
+    const char *chosen = ((const struct web_service *)service->component)->https_key, *name = *chosen ? chosen : HTTPS_OWN;
+    AUTO(entry) entry = registry_get(station->key_pairs, name);
+    json_t *status = json_pack("{s:s, s:s}", "state", "ok", "httpsKey", name);
+    struct err err = { 0 };
+
+    if (entry == NULL && *chosen == '\0')        /* made when there is HTTPS to be spoken */
+        return status;
+    if (check_pair(entry, name, &err) < 0)
+        json_object_update_new(status, json_pack("{s:s, s:s, s:s, s:s}", "state", "fault", "code", err.id[0] ? err.id : "web.httpsKey",
+                                                 "cause", err.text, "advice", "Give the key pair a valid certificate, or choose another "
+                                                 "httpsKey; until then HTTPS shows what it has."));
+    if (entry) {
+        json_object_set(status, "notAfter", json_object_get(((const struct key_pair *)entry->component)->certificate, "notAfter"));
+        json_object_set_new(status, "daysLeft", keys_days_left(entry));
+    }
+    return status;
 }

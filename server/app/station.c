@@ -303,6 +303,15 @@ static void use_system_store(struct station *station, const struct certificate_s
     hosts_changed(station);
 }
 
+/* Another certificate for HTTPS: the WebService is as good as changed. */
+static void follow_key(struct station *station, const struct entry *pair)
+{
+    AUTO(entry) web = registry_get(station->services, web_service_type.name);
+
+    if (station->service_changed && strcmp(((const struct web_service *)web->component)->https_key, pair->name) == 0)
+        station->service_changed(station->service_ctx, web);
+}
+
 /* On the writer thread, right after the commit. */
 static void on_change(struct station *station, const struct entry *before, const struct entry *after)
 {
@@ -312,6 +321,8 @@ static void on_change(struct station *station, const struct entry *before, const
         station->service_changed(station->service_ctx, after);
     if (shown->type == &webhook_type) {
         courier_changed(station->courier, before, after);
+    } else if (shown->type == &key_pair_type) {
+        follow_key(station, shown);
     } else if (shown->type == &web_service_type) {
         courier_retry_all(station->courier);
     } else if (shown->type == &certificate_service_type) {

@@ -76,7 +76,7 @@ const struct component_type user_ca_type = {
 static const struct prop key_pair_props[] = {
     { .name = "certificate", .type = PROP_JSON, .flags = KEPT, PROP_AT(struct key_pair, certificate, json_t *),
       .doc = "Its certificate." },
-    { .name = "chain", .type = PROP_TEXT, .range = { 0, 262144 }, .flags = KEPT, PROP_AT(struct key_pair, chain, char *),
+    { .name = "chain", .type = PROP_TEXT, .range = { 0, 1048576 }, PROP_AT(struct key_pair, chain, char *),
       .doc = "The certificate and its issuers, PEM." },
     { .name = "privateKey", .type = PROP_SECRET, .flags = KEPT, PROP_AT(struct key_pair, private_key, struct secret),
       .doc = "Sealed." },
