@@ -317,10 +317,11 @@ static int split_pem(gnutls_x509_privkey_t key, struct str text, struct buf *cop
 {
     struct pem_block block;
     struct pem pem;
+    enum pem_step step;
     size_t keys = 0;
 
     pem_start(&pem, text);
-    while (pem_next(&pem, &block) == PEM_BLOCK) {
+    while ((step = pem_next(&pem, &block)) == PEM_BLOCK) {
         bool parameters = str_eq(block.label, STR("EC PARAMETERS"));
 
         if (!is_key(block.label) && !parameters)
@@ -331,6 +332,9 @@ static int split_pem(gnutls_x509_privkey_t key, struct str text, struct buf *cop
             return -1;
         blank(copy, text, whole(&pem, &block));
     }
+    if (step == PEM_BAD)
+        return err_id(err, ERR_INVALID, "import.format", NULL, "The block that begins in line %zu has no end. Nothing was imported.",
+                      block.line);
     return keys ? 0 : err_id(err, ERR_INVALID, "import.noKey", NULL,
                              "There is no private key: a PEM text has \"-----BEGIN PRIVATE KEY-----\". Nothing was imported.");
 }

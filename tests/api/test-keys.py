@@ -21,7 +21,7 @@ from servers import free_port
 from tap import diag, is_, main, ok
 
 KEYS, WEB = "/api/v1/trust/keys", "/api/v1/services/WebService"
-PASSPHRASE = "a very long staple 42"
+PASSPHRASE, RIGHT = "a very long staple 42", "rightful-7"
 PEM = "application/x-pem-file"
 pki = Pki()
 root = pki.ca("Keys Root")
@@ -51,7 +51,7 @@ def openssl(*arguments, feed=None):
 
 
 def codes(answer):
-    return answer.status, [one[1] for one in answer.codes()] or (answer.json or {}).get("code")
+    return answer.status, [one[1] for one in answer.codes()] or [(answer.json or {}).get("code")]
 
 
 def make(api, name, key_type="ecdsa-p256", **more):
@@ -165,7 +165,7 @@ def requests():
         # in any order, with one that has nothing to do with it
         answer = api.put(path, data=(between.pem + other.pem + read(made)).encode(), headers={"Content-Type": PEM, "If-Match": before.etag})
         is_((answer.status, [one["code"] for one in answer.json["warnings"]]), (200, ["certificate.unrelated"]), "the chain is taken")
-        ok(answer.etag != before.etag and answer.json["certificate"]["issuer"] == "CN=Keys Between", "and has another ETag")
+        ok(answer.etag != before.etag and "Keys Between" in answer.json["certificate"]["issuer"], "and has another ETag")
         is_(answer.json["chain"].count("BEGIN CERTIFICATE"), 2, "its own first, then its issuer")
         is_(hashlib.sha256(ssl.PEM_cert_to_DER_cert(answer.json["chain"].split("-----END")[0] + "-----END CERTIFICATE-----\n")).hexdigest(),
             answer.json["certificate"]["sha256"], "sorted")
@@ -184,6 +184,7 @@ def importing():
     with Postern() as postern:
         api = postern.api
         key, chain = read(leaf.key), read(leaf.chain)
+        line = key[key.index("-----BEGIN"):].splitlines()[1]
         rows = [
             ("plain PEM", {"pem": key + chain}), ("in another order", {"pem": between.pem + key + leaf.pem}),
             ("PKCS#8, encrypted", {"pem": chain + encrypted_pem(leaf, "secret 1"), "passphrase": "secret 1"}),
@@ -202,15 +203,15 @@ def importing():
         many = "".join([between.pem] * 3 + [pki.leaf(f"h{i}.example").pem for i in range(16)])
         lots = key + leaf.pem + "".join(bulk(10000))
         rows = [
-            ("a wrong passphrase (PKCS#12)", {"pkcs12": pkcs12(leaf, "right"), "passphrase": "wrong"}, 422, "import.passphrase"),
-            ("no passphrase (PKCS#12)", {"pkcs12": pkcs12(leaf, "right")}, 422, "import.passphraseNeeded"),
-            ("a wrong passphrase (PEM)", {"pem": chain + encrypted_pem(leaf, "right"), "passphrase": "wrong"}, 422, "import.passphrase"),
-            ("no passphrase (PEM)", {"pem": chain + encrypted_pem(leaf, "right")}, 422, "import.passphraseNeeded"),
+            ("a wrong passphrase (PKCS#12)", {"pkcs12": pkcs12(leaf, RIGHT), "passphrase": "wrong"}, 422, "import.passphrase"),
+            ("no passphrase (PKCS#12)", {"pkcs12": pkcs12(leaf, RIGHT)}, 422, "import.passphraseNeeded"),
+            ("a wrong passphrase (PEM)", {"pem": chain + encrypted_pem(leaf, RIGHT), "passphrase": "wrong"}, 422, "import.passphrase"),
+            ("no passphrase (PEM)", {"pem": chain + encrypted_pem(leaf, RIGHT)}, 422, "import.passphraseNeeded"),
             ("a key that doesn't fit", {"pem": read(other.key) + leaf.pem}, 422, "key.mismatch"),
             ("RSA of 1024 bits", {"pem": read(weak.key) + weak.pem}, 422, "key.weak"),
             ("two keys", {"pem": key + read(other.key) + chain}, 422, "import.keys"),
             ("no key", {"pem": chain}, 422, "import.noKey"), ("no certificate", {"pem": key}, 422, "import.empty"),
-            ("a key cut short", {"pem": key[:100] + "\n-----END PRIVATE KEY-----\n" + chain}, 422, "key.damaged"),
+            ("a key cut short", {"pem": damaged(key) + chain}, 422, "key.damaged"),
             ("a certificate cut short", {"pem": key + leaf.pem[:300]}, 422, "import.format"),
             ("garbage", {"pem": "garbage"}, 422, "import.noKey"), ("nothing", {"pem": ""}, 422, "import.noKey"),
             ("PKCS#12 that is none", {"pkcs12": base64.b64encode(os.urandom(500)).decode()}, 422, "import.format"),
@@ -221,25 +222,29 @@ def importing():
             ("another kind of block", {"pem": key + chain + "-----BEGIN X-----\nAA==\n-----END X-----\n"}, 422, "import.format"),
             ("both", {"pem": key, "pkcs12": "AA=="}, 422, "property.required"), ("neither", {}, 422, "property.required"),
             ("a passphrase that is none", {"pem": key + chain, "passphrase": 7}, 422, "property.type"),
-            ("years of key derivation (PKCS#12)", {"pkcs12": slow(pkcs12(leaf, "right")), "passphrase": "right"}, 422, None),
+            ("seconds of key derivation (PKCS#12)", {"pkcs12": pkcs12(leaf, RIGHT, "-iter", "2100000", "-nomaciter"), "passphrase": RIGHT},
+             422, "import.iterations"),
+            ("seconds of key derivation (its MAC)", {"pkcs12": pkcs12(leaf, RIGHT, "-iter", "2100000"), "passphrase": "wrong"}, 422,
+             "import.iterations"),
+            ("seconds of key derivation (PEM)", {"pem": chain + encrypted_pem(leaf, RIGHT, "-iter", "2100000"), "passphrase": RIGHT}, 422,
+             "import.iterations"),
         ]
         for name, body, status, code in rows:
             begun = time.monotonic()
             answer = api.post(KEYS + "/import", {"name": "new", **body})
             got = codes(answer)
-            good = got[0] == status and (code is None or code in (got[1] or []))
-            ok(good and "Nothing" in answer.text + "Nothing" and time.monotonic() - begun < 30, f"{name}: {code or 'refused'}") or diag(repr(answer))
+            ok(got == (status, [code]) and time.monotonic() - begun < 30, f"{name}: {code}") or diag(repr(answer))
         is_(api.get(KEYS).text, before, "nothing was imported, not even half")
         plan = api.post(KEYS + "/import?dryRun=true", {"name": "dry", "pem": key + chain})
         ok(plan.status == 200 and plan.json["changes"][0]["action"] == "create" and "PRIVATE" not in plan.text, "a dry run")
         is_(codes(api.post(KEYS + "/import", {"name": "k0", "pem": key + chain})), (409, ["name.taken"]), "a name once")
         audit, log = api.get("/api/v1/audit?limit=500").text, postern.log(1_000_000)
-        secrets = ["secret 1", "secret 2", "right", "PRIVATE", key.splitlines()[1]]
-        ok(not any(one in text for one in secrets for text in (audit.replace("copyright", ""), log)), "nothing secret in audit or log")
+        secrets = ["secret 1", "secret 2", RIGHT, "PRIVATE", line]
+        ok(not any(one in text for one in secrets for text in (audit, log)), "nothing secret in audit or log")
         connection = sqlite3.connect(os.path.join(postern.state, "postern.db"))
         everything = "\n".join(connection.iterdump())
         connection.close()
-        ok("PRIVATE KEY" not in everything and key.splitlines()[1] not in everything, "nor in the clear in the database")
+        ok("PRIVATE KEY" not in everything and line not in everything, "nor in the clear in the database")
         postern.restart()
         is_(postern.api.get(f"{KEYS}/k3").json["certificate"]["sha256"], leaf.sha256, "they are there after a restart")
 
@@ -252,11 +257,10 @@ def bulk(count):
         yield ssl.DER_cert_to_PEM_cert(bytes(der))
 
 
-def slow(text):
-    """The MAC's rounds, 2048, become a number that takes very long."""
-    der = base64.b64decode(text)
-    at = der.rindex(b"\x02\x02\x08\x00")
-    return base64.b64encode(der[:at] + b"\x02\x02\x7f\xff" + der[at + 4:]).decode()
+def damaged(key):
+    """The outer lines of it."""
+    lines = key[key.index("-----BEGIN"):].splitlines(keepends=True)
+    return "".join(lines[:2] + lines[-1:])
 
 
 def exporting():
@@ -367,7 +371,7 @@ def serving():
              postern.api.delete(f"{KEYS}/rsa-3072", headers={"If-Match": etag}).status], [412, 200, 204], "under its ETag")
         events = postern.api.get("/api/v1/events?limit=500", headers={"Accept": "application/json"}).json["items"]
         seen = {(one["type"], one["resource"]) for one in events if (one["resource"] or "").startswith("KeyPair/")}
-        ok({("component.created", "KeyPair/site"), ("component.changed", "KeyPair/site"), ("component.deleted", "KeyPair/old")} <= seen,
+        ok({("keyPair.created", "KeyPair/site"), ("keyPair.changed", "KeyPair/site"), ("keyPair.deleted", "KeyPair/old")} <= seen,
            "events") or diag(repr(seen))
 
 

@@ -111,7 +111,17 @@ def samples(context):
         ("patch", trust + "/user/{id}", ca, "", {"names": ["example.com"]}, 200),
         ("delete", trust + "/user/{id}", ca, "?dryRun=true", None, 200),
         ("delete", trust + "/user/{id}", ca, "", None, 204),
-        ("get", trust + "/keys", {}, "", None, 200), ("get", trust + "/allowed-hosts", {}, "", None, 200),
+        ("get", trust + "/keys", {}, "", None, 200),
+        ("post", trust + "/keys", {}, "?dryRun=true", {"name": "k", "keyType": "ed25519", "sans": ["localhost"], "days": 30}, 200),
+        ("post", trust + "/keys", {}, "", {"name": "k", "keyType": "ed25519", "commonName": "localhost"}, 201),
+        ("post", trust + "/keys/import", {}, "", {"name": "i", "pem": key_text()}, 201),
+        ("get", trust + "/keys/{name}", {"name": "i"}, "", None, 200),
+        ("put", trust + "/keys/{name}/certificate", {"name": "i"}, "", {"pem": leaf.pem}, 200),
+        ("post", trust + "/keys/{name}/actions/request", {"name": "i"}, "", {"sans": ["localhost"]}, 200),
+        ("post", trust + "/keys/{name}/actions/export", {"name": "i"}, "", {"passphrase": PASSWORD, "format": "pem"}, 200),
+        ("post", trust + "/keys/{name}/actions/export", {"name": "i"}, "", {"passphrase": PASSWORD}, 200),
+        ("delete", trust + "/keys/{name}", {"name": "i"}, "", None, 204),
+        ("get", trust + "/allowed-hosts", {}, "", None, 200),
         ("get", trust + "/allowed-hosts/{id}", seen, "", None, 200),
         ("put", trust + "/allowed-hosts/{id}", {"id": "h.example:465"}, "",
          {"approval": "approved", "sha256": "0" * 64}, 201),
@@ -151,6 +161,11 @@ def samples(context):
         ("delete", "/api/v1/session", {}, "", None, 204, "second"),
         ("delete", "/api/v1/sessions", {}, "", None, 204, "third"),
     ]
+
+
+def key_text():
+    with open(leaf.key, encoding="ascii") as file:
+        return file.read() + leaf.pem
 
 
 def pki_text():
