@@ -9,9 +9,6 @@
 #include "component/json.h"
 #include "model/trust_store.h"
 
-#define PASSPHRASE_MIN 12               /* characters, of an export */
-#define PASSPHRASE_MAX 512              /* bytes */
-
 /* ---- reading ---- */
 
 /* The private key is in no view of it. */
@@ -291,10 +288,10 @@ static size_t characters(const char *text)
 
 static void check_passphrase(const char *passphrase, struct problems *problems)
 {
-    if (passphrase && characters(passphrase) < PASSPHRASE_MIN)
-        problems_add(problems, "/passphrase", "passphrase.short", "The passphrase has at least %d characters.", PASSPHRASE_MIN);
-    else if (passphrase && (strlen(passphrase) > PASSPHRASE_MAX || str_has_control(str_c(passphrase))))
-        problems_add(problems, "/passphrase", "passphrase.format", "The passphrase is one line of at most %d bytes.", PASSPHRASE_MAX);
+    if (passphrase && characters(passphrase) < KEYS_PASSPHRASE_MIN)
+        problems_add(problems, "/passphrase", "passphrase.short", "The passphrase has at least %d characters.", KEYS_PASSPHRASE_MIN);
+    else if (passphrase && (strlen(passphrase) > KEYS_PASSPHRASE_MAX || str_has_control(str_c(passphrase))))
+        problems_add(problems, "/passphrase", "passphrase.format", "The passphrase is one line of at most %d bytes.", KEYS_PASSPHRASE_MAX);
 }
 
 static void key_export(struct http_call *call)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,12 +139,6 @@ static struct key_pair *pair_new(const char *chain_pem, const char *key_pem, jso
     return pair;
 }
 
-static int problem(struct problems *problems, struct err *err)
-{
-    problems_add(problems, err->at, err->id[0] ? err->id : "invalid", "%s", err->text);
-    return -1;
-}
-
 static int make(struct keys_write *write, const struct wish *wish, enum own_key_type type, int days, struct err *err)
 {
     AUTO_BUF(cert, PEM_MAX);
@@ -173,7 +168,7 @@ static int generate(struct keys_write *write, struct problems *problems, struct 
         problems_add(problems, "/days", "property.range", "days must be from 1 to %d.", OWN_DAYS_MAX);
     complete_names(&wish);
     if (problems->count == 0 && own_subject_check(&wish.subject, err) < 0)
-        problem(problems, err);
+        problems_add(problems, err->at, err->id, "%s", err->text);
     if (problems->count == 0)
         rc = make(write, &wish, type, days ? (int)json_integer_value(days) : DAYS_PRESET, err);
     free(wish.names);

@@ -10,6 +10,9 @@
 #include "app/station.h"
 #include "base/buf.h"
 
+#define KEYS_PASSPHRASE_MIN 12          /* characters, of an export */
+#define KEYS_PASSPHRASE_MAX 512         /* bytes */
+
 enum keys_op { KEYS_GENERATE, KEYS_IMPORT, KEYS_CERTIFICATE };
 
 /* Made with mem_alloc; keys_write frees it after `done`. */

@@ -154,6 +154,49 @@ static int find_own(struct trust_import *chain, gnutls_x509_privkey_t key, struc
                   chain->items[0].cert->subject);
 }
 
+static gnutls_sign_algorithm_t signature_of(gnutls_x509_privkey_t key)
+{
+    int algorithm = gnutls_x509_privkey_get_pk_algorithm(key);
+
+    if (algorithm == GNUTLS_PK_EDDSA_ED25519)
+        return GNUTLS_SIGN_EDDSA_ED25519;
+    if (algorithm == GNUTLS_PK_EDDSA_ED448)
+        return GNUTLS_SIGN_EDDSA_ED448;
+    return algorithm == GNUTLS_PK_RSA ? GNUTLS_SIGN_RSA_SHA256 : GNUTLS_SIGN_ECDSA_SHA256;
+}
+
+static int sign_something(gnutls_x509_privkey_t key, gnutls_privkey_t signer, gnutls_x509_crt_t crt, gnutls_pubkey_t public)
+{
+    const gnutls_datum_t text = { (unsigned char *)(uintptr_t)"postern", 7 };
+    gnutls_datum_t signature = { 0 };
+    int rc;
+
+    if ((rc = gnutls_privkey_import_x509(signer, key, 0)) < 0 || (rc = gnutls_pubkey_import_x509(public, crt, 0)) < 0 ||
+        (rc = gnutls_privkey_sign_data2(signer, signature_of(key), 0, &text, &signature)) < 0)
+        return rc;
+    rc = gnutls_pubkey_verify_data2(public, signature_of(key), 0, &text, &signature);
+    gnutls_free(signature.data);
+    return rc;
+}
+
+/* That the public halves are the same doesn't say that the private one is sound: a handshake would be the first to notice. */
+static int prove(gnutls_x509_privkey_t key, const struct trust_import_item *own, struct err *err)
+{
+    gnutls_privkey_t signer;
+    gnutls_pubkey_t public;
+    struct der_cert parts;
+    gnutls_x509_crt_t crt = read_cert(own, &parts);
+    int rc;
+
+    if (crt == NULL || gnutls_privkey_init(&signer) < 0 || gnutls_pubkey_init(&public) < 0)
+        abort(); /* it was read before; no memory */
+    rc = sign_something(key, signer, crt, public);
+    gnutls_privkey_deinit(signer);
+    gnutls_pubkey_deinit(public);
+    gnutls_x509_crt_deinit(crt);
+    return rc < 0 ? damaged(err) : 0;
+}
+
 static char *pem_of(const struct trust_import *chain)
 {
     AUTO_BUF(text, (size_t)2 * BUNDLE_CHAIN_MAX * TLS_CERT_MAX);
@@ -196,7 +239,7 @@ int bundle_finish(struct bundle **ret, gnutls_x509_privkey_t key, struct str cer
     gnutls_datum_t pem = { 0 };
 
     if (bundle_key_check(key, err) < 0 || read_certificates(&bundle->chain, certificates, now, err) < 0 ||
-        find_own(bundle->chain, key, err) < 0)
+        find_own(bundle->chain, key, err) < 0 || prove(key, &bundle->chain->items[0], err) < 0)
         return -1;
     forget_rest(bundle, sort_chain(bundle->chain));
     for (size_t i = 0; i < bundle->chain->count; i++)

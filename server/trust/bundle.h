@@ -14,8 +14,6 @@
 #include "base/str.h"
 
 #define BUNDLE_CHAIN_MAX 16             /* certificates */
-#define BUNDLE_PASSPHRASE_MIN 12        /* characters, of what we write */
-#define BUNDLE_PASSPHRASE_MAX 512       /* bytes */
 #define BUNDLE_ITERATIONS_MAX 2000000   /* of a key derivation: more would keep a thread for seconds */
 
 struct trust_import;

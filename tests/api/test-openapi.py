@@ -104,6 +104,7 @@ def samples(context):
         ("put", "/api/v1/services/{name}", {"name": "EmailService"}, "", {"defaultOutgoingAccount": "out"}, 200),
         ("patch", "/api/v1/services/{name}", {"name": "UserService"}, "", {}, 200),
         ("get", "/api/v1/services/{name}/status", {"name": "EmailService"}, "", None, 200),
+        ("get", "/api/v1/services/{name}/status", {"name": "WebService"}, "", None, 200),
         ("get", trust + "/system", {}, "?limit=3", None, 200), ("get", trust + "/user", {}, "", None, 200),
         ("post", trust + "/user", {}, "?dryRun=true", pki_text(), 200),
         ("post", trust + "/user", {}, "", pki_text(), 200),

@@ -114,6 +114,33 @@ static void round_trip(enum own_key_type type, const char *name)
 
 /* ---- what is taken, and what isn't ---- */
 
+/* Its public half is right, and what it signs is not. */
+static void test_unsound(void)
+{
+    gnutls_datum_t m, e, d, p, q, u, wrong = { (unsigned char *)"\x01\x01\x01", 3 }, pem = { 0 };
+    gnutls_x509_privkey_t key;
+    AUTO_BUF(text, SIZE);
+    char cert[8192] = "";
+    struct bundle *none = NULL;
+    struct err err = { 0 };
+    bool made;
+
+    gnutls_x509_privkey_init(&key);
+    gnutls_x509_privkey_export_rsa_raw(leaf.key, &m, &e, &d, &p, &q, &u);
+    made = gnutls_x509_privkey_import_rsa_raw(key, &m, &e, &wrong, &p, &q, &u) == 0 &&
+           gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem) == 0;
+    pki_pem(&leaf, cert, sizeof(cert));
+    buf_add(&text, str_n(pem.data, pem.size));
+    buf_add_c(&text, cert);
+    ok(made && bundle_read_pem(&none, buf_str(&text), NULL, PKI_NOW, &err) < 0 && none == NULL, "a key that signs wrongly");
+    is_str(err.id, "key.damaged", "says so");
+    gnutls_datum_t *all[] = { &m, &e, &d, &p, &q, &u, &pem };
+
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        gnutls_free(all[i]->data);
+    gnutls_x509_privkey_deinit(key);
+}
+
 static void test_pem(void)
 {
     static const struct {
@@ -202,6 +229,7 @@ int main(void)
     round_trip(OWN_ECDSA_P256, "ecdsa-p256");
     round_trip(OWN_RSA_3072, "rsa-3072");
     round_trip(OWN_ED25519, "ed25519");
+    test_unsound();
     test_pem();
     test_passphrases();
     struct pki *all[] = { &root, &sub, &leaf, &other, &expired, &weak, &curve, &dsa };
