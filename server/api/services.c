@@ -215,6 +215,8 @@ static const struct {
     { "icloud-in", "iCloud Mail", "IncomingAccount", "imap.mail.me.com", "useSsl", "basic", 993 },
     { "yahoo-out", "Yahoo Mail", "OutgoingAccount", "smtp.mail.yahoo.com", "useSsl", "basic", 465 },
     { "yahoo-in", "Yahoo Mail", "IncomingAccount", "imap.mail.yahoo.com", "useSsl", "basic", 993 },
+    { "fastmail-out", "Fastmail", "OutgoingAccount", "smtp.fastmail.com", "useSsl", "basic", 465 },
+    { "fastmail-in", "Fastmail", "IncomingAccount", "imap.fastmail.com", "useSsl", "basic", 993 },
     { "relay", "Relay on the local network", "OutgoingAccount", "", "useStartTls", "none", 587 },
 };
 

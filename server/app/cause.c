@@ -17,6 +17,28 @@ static const struct cause causes[] = {
     { "config.readOnly", STATE_FAULT, "Give this user the right to change the mailbox, or choose the Delivery Policy that leaves all untouched." },
     { "config.noUidl", STATE_FAULT, "Choose the Delivery Policy Delete, or use IMAP: without UIDL kept messages would come again and again." },
     { "protocol.uidValidity", STATE_FAULT, "Use POP3, or another mailbox: this one gives its messages no lasting numbers." },
+    { "oauth.unreachable", STATE_DOWN, "Check that this machine reaches the authorization server over https. Postern tries again." },
+    { "oauth.temporary", STATE_DOWN, "The authorization server cannot give tokens now; Postern tries again." },
+    { "oauth.answer", STATE_DOWN, "Check the Metadata URL: what answers there does not speak OAuth 2 as it should. Postern tries again." },
+    { "oauth.certificate", STATE_FAULT, "Import the CA that signed the authorization server's certificate into the User Trust Store." },
+    { "oauth.metadata", STATE_FAULT, "Check the Metadata URL: it is the one that the provider gives for its issuer." },
+    { "oauth.endpoint", STATE_FAULT, "Use an authorization server that takes secrets over https, at the host of its issuer." },
+    { "oauth.redirect", STATE_FAULT, "Give the Metadata URL that it leads to: a secret meant for one server is sent to no other." },
+    { "oauth.invalidClient", STATE_FAULT, "Check client id and client secret." },
+    { "oauth.unknownClient", STATE_FAULT, "Check client id and tenant: the directory knows no such application, or nobody has consented to it there." },
+    { "oauth.wrongSecret", STATE_FAULT, "Give the secret's value, not its id, as client secret." },
+    { "oauth.secretExpired", STATE_FAULT, "Make a new client secret at the provider, and give it with its end (Client Secret Expires)." },
+    { "oauth.invalidScope", STATE_FAULT, "Check the scope; left empty, it is the provider's usual one." },
+    { "oauth.invalidGrant", STATE_FAULT, "The provider does not honour this grant any more. Check the application's rights there." },
+    { "oauth.unauthorizedClient", STATE_FAULT, "Allow the application the grant client credentials at the provider." },
+    { "oauth.unsupportedGrant", STATE_FAULT, "Use an authorization server that gives tokens for client credentials." },
+    { "oauth.consent", STATE_FAULT, "An administrator of the tenant has to consent to the application's permissions." },
+    { "oauth.user", STATE_FAULT, "Check user name and password at the provider." },
+    { "oauth.tenant", STATE_FAULT, "Check the tenant: the provider has no directory of that id or domain." },
+    { "oauth.clock", STATE_FAULT, "Set this machine's clock; the provider takes it to be wrong." },
+    { "oauth.mailbox", STATE_FAULT,
+      "The token is good, and the mailbox is not open to it: check the user name, and that the application's service principal has rights on this mailbox." },
+    { "oauth.refused", STATE_FAULT, "The authorization server's words say why. Check the Email Authenticator." },
     { "config.unsupported", STATE_FAULT, "Choose a setting that this version supports." },
     { "dns.notFound", STATE_DOWN, "Check the spelling of the hostname, and that this machine's DNS knows it." },
     { "dns.timeout", STATE_DOWN, "Check that this machine reaches its DNS server." },
@@ -58,6 +80,9 @@ static const struct cause causes[] = {
       "Somebody may stand between Postern and the server. Compare the certificate's fingerprint with the server's own." },
     { "auth.binding", STATE_FAULT,
       "Check user name and password. If they are right, the server may not know how to bind a log-in to this kind of TLS: choose a mechanism without PLUS." },
+    { "auth.appPassword", STATE_FAULT, "Make an application password in the settings of this mailbox at the provider, and give it instead of the usual one." },
+    { "auth.smtpDisabled", STATE_FAULT,
+      "Have SMTP AUTH switched on for this mailbox or the tenant (Exchange admin center: Mail flow, Authenticated SMTP). Sending goes on by itself." },
     { "auth.temporary", STATE_DOWN, "The server cannot check log-ins now; Postern tries again." },
     { "protocol.greeting", STATE_DOWN, "The server does not want this connection; its words say why." },
     { "protocol.garbage", STATE_DOWN, "Check hostname, port and transport: this does not look like a mail server." },
@@ -77,6 +102,7 @@ static const struct cause causes[] = {
     { "tls", STATE_DOWN, "Check that port and security fit." },
     { "cert", STATE_FAULT, "Look at the server's certificate." },
     { "auth", STATE_FAULT, "Check the Email Authenticator." },
+    { "oauth", STATE_FAULT, "Check the Email Authenticator." },
     { "config", STATE_FAULT, "Check the account's settings." },
     { "protocol", STATE_DOWN, "Turn on Debug and look at the transcript." },
     { "", STATE_DOWN, "Turn on Debug and look at the transcript." },
@@ -100,4 +126,36 @@ const struct cause *cause_of(const char *code)
             general = general ? general : &causes[i];
     }
     return general;
+}
+
+/* What providers write in their words only. RFC 3463 has no code for most of it, and RFC 6749 has but six errors. */
+static const struct { const char *family, *words, *code; } refinements[] = {
+    { "auth", "5.7.139", "auth.smtpDisabled" },
+    { "auth", "Application-specific password required", "auth.appPassword" },
+    { "oauth", "AADSTS700016", "oauth.unknownClient" },
+    { "oauth", "AADSTS7000215", "oauth.wrongSecret" },
+    { "oauth", "AADSTS7000222", "oauth.secretExpired" },
+    { "oauth", "AADSTS700024", "oauth.clock" },
+    { "oauth", "AADSTS70011", "oauth.invalidScope" },
+    { "oauth", "AADSTS50126", "oauth.user" },
+    { "oauth", "AADSTS65001", "oauth.consent" },
+    { "oauth", "AADSTS90002", "oauth.tenant" },
+    { "bearer", "5.7.3", "oauth.mailbox" },
+};
+
+/* Not AADSTS700016 in AADSTS7000160. */
+static bool has_words(const char *text, const char *words)
+{
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        if (at[strlen(words)] < '0' || at[strlen(words)] > '9')
+            return true;
+    return false;
+}
+
+const char *cause_refine(const char *family, const char *code, const char *words)
+{
+    for (size_t i = 0; i < sizeof(refinements) / sizeof(refinements[0]); i++)
+        if (strcmp(refinements[i].family, family) == 0 && has_words(words, refinements[i].words))
+            return refinements[i].code;
+    return code;
 }

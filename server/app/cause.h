@@ -18,6 +18,9 @@ struct cause {
 
 /* Never NULL: an unknown code is answered by its first part ("tls.*"), and that by a general row. */
 const struct cause *cause_of(const char *code);
+/* The narrower code that a provider's words stand for, else `code`. Families: "auth", a refused log-in; "bearer", one with a token;
+ * "oauth", a refused token. */
+const char *cause_refine(const char *family, const char *code, const char *words);
 const struct cause *cause_at(size_t i);         /* for the documentation; NULL at the end */
 
 #endif

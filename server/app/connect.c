@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/hosts.h"
+#include "app/oauth.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "model/account.h"
@@ -330,6 +331,15 @@ void connect_server(const struct entry *entry, struct mail_server *server)
     };
 }
 
+/* The token is had before the mail server is called: it would not wait for it. */
+static int bearer_auth(struct connect *connect, const struct auth_oauth2 *oauth2, struct mail_auth *auth, char **secret, struct err *err)
+{
+    if (oauth_token(connect->station->oauth, oauth2, connect->steps != NULL, secret, err) < 0)
+        return -1;
+    *auth = (struct mail_auth){ .type = MAIL_AUTH_BEARER, .username = oauth2->username, .secret = *secret };
+    return 0;
+}
+
 int connect_auth(struct connect *connect, struct mail_auth *auth, char **secret, struct err *err)
 {
     const struct account *account = connect->account->component;
@@ -339,7 +349,7 @@ int connect_auth(struct connect *connect, struct mail_auth *auth, char **secret,
     if (strcmp(account->authenticator.type->name, "none") == 0)
         return 0;
     if (basic == NULL)
-        return err_id(err, ERR_REFUSED, "config.unsupported", "emailAuthenticator", "OAuth 2 is not supported by this version yet.");
+        return bearer_auth(connect, account->authenticator.value, auth, secret, err);
     if (*basic->username == '\0' && connect->account->type == &incoming_account_type)
         return err_id(err, ERR_REFUSED, "config.authenticator", "emailAuthenticator", "No user name is given.");
     if (*basic->username == '\0' && basic->password.value == NULL && basic->password.file == NULL)
@@ -385,12 +395,58 @@ static int open_unbound(struct connect *connect, const struct mail_server *serve
 }
 
 /* A certificate that was trusted in an earlier handshake may be renewed since it no longer is: then it takes a whole handshake. */
+static int open_with(struct connect *connect, struct mail_server *server, struct mail_auth *auth, struct err *err)
+{
+    if (open_once(connect, server, auth, err) == 0)
+        return 0;
+    if (strcmp(err->id, "auth.binding") == 0 && connect->trusted)
+        return open_unbound(connect, server, auth, err);
+    if (strcmp(err->id, HOSTS_RESUMED) != 0)
+        return -1;
+    tls_client_forget_sessions();
+    close_session(connect);
+    server->session_key = NULL;
+    return open_once(connect, server, auth, err);
+}
+
+/* The provider's words may say more than that it refused. */
+static void refine(struct connect *connect, const struct mail_auth *auth, struct err *err)
+{
+    const char *code = cause_refine("auth", err->id, err->text);
+    size_t count = json_array_size(connect->steps);
+    json_t *last = count ? json_array_get(connect->steps, count - 1) : NULL;
+
+    if (auth->type == MAIL_AUTH_BEARER)
+        code = cause_refine("bearer", code, err->text);
+    snprintf(err->id, sizeof(err->id), "%s", code);
+    if (last == NULL || json_is_true(json_object_get(last, "ok")))
+        return;
+    json_object_set_new(last, "code", json_string(err->id));
+    json_object_set_new(last, "advice", json_string(cause_of(err->id)->advice));
+}
+
+/* A token may end before its time: revoked, or the server lost its keys. Another one is worth one more attempt. */
+static int open_with_another_token(struct connect *connect, struct mail_server *server, struct mail_auth *auth, struct err *err)
+{
+    const struct account *account = connect->account->component;
+    AUTO_SECRET char *token = NULL;
+
+    if (oauth_replace(connect->station->oauth, account->authenticator.value, auth->secret, &token) < 0)
+        return -1;
+    close_session(connect);
+    if (connect->steps)
+        json_array_clear(connect->steps);
+    auth->secret = token;
+    return open_with(connect, server, auth, err);
+}
+
 int connect_open(struct connect *connect, struct err *err)
 {
     AUTO_SECRET char *secret = NULL;
     AUTO_FREE char *session_key = NULL;
     struct mail_server server;
     struct mail_auth auth;
+    int rc;
 
     if (check_settings(connect, err) < 0 || connect_auth(connect, &auth, &secret, err) < 0)
         return -1;
@@ -400,16 +456,12 @@ int connect_open(struct connect *connect, struct err *err)
     session_key = hosts_id(server.hostname, server.port);
     server.session_key = connect->steps ? NULL : session_key;
     auth.unbound = connect->unbound = connect->live && atomic_load(&connect->live->unbound);
-    if (open_once(connect, &server, &auth, err) == 0)
-        return 0;
-    if (strcmp(err->id, "auth.binding") == 0 && connect->trusted)
-        return open_unbound(connect, &server, &auth, err);
-    if (strcmp(err->id, HOSTS_RESUMED) != 0)
-        return -1;
-    tls_client_forget_sessions();
-    close_session(connect);
-    server.session_key = NULL;
-    return open_once(connect, &server, &auth, err);
+    rc = open_with(connect, &server, &auth, err);
+    if (rc < 0 && auth.type == MAIL_AUTH_BEARER && strcmp(err->id, "auth.refused") == 0)
+        rc = open_with_another_token(connect, &server, &auth, err);
+    if (rc < 0 && strcmp(err->id, "auth.refused") == 0)
+        refine(connect, &auth, err);
+    return rc;
 }
 
 int connect_look_at_mailbox(struct connect *connect, struct err *err)

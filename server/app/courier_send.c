@@ -7,17 +7,16 @@
 #include <stdlib.h>
 
 #include "app/connect.h"
+#include "app/roots.h"
 #include "app/webhooks.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "crypto/crypto.h"
 #include "model/services.h"
-#include "model/trust_store.h"
 
 #define CONNECT_MS SECONDS(5)
 #define TOTAL_MS SECONDS(15)
 #define ANSWER_MAX (64 * 1024)          /* bytes that are read of an answer, and thrown away */
-#define ROOTS_MAX (4 * 1024 * 1024)
 
 struct target {
     struct station *station;
@@ -56,50 +55,11 @@ static int guard(void *ctx, const char *host, const struct sockaddr *address, st
 
 /* ---- whom we trust ---- */
 
-struct gathering {
-    struct buf *pem;
-    const char *host;
-};
-
-/* As trust/ has it: "example.com", ".example.com" and "*.example.com" are the name and what is under it. */
-static bool is_under(const char *host, const char *suffix)
-{
-    size_t len, all = strlen(host);
-
-    suffix += suffix[0] == '*' && suffix[1] == '.' ? 2 : suffix[0] == '.';
-    len = strlen(suffix);
-    return len <= all && str_eq_nocase(str_c(host + all - len), str_c(suffix)) && (len == all || host[all - len - 1] == '.');
-}
-
-static void add_ca(struct entry *entry, void *ctx)
-{
-    const struct gathering *gathering = ctx;
-    const struct user_ca *ca = entry->component;
-    const char *pem = json_string_value(json_object_get(ca->certificate, "pem"));
-    bool fits = json_array_size(ca->names) == 0;
-    const json_t *name;
-    size_t i;
-
-    json_array_foreach(ca->names, i, name)
-        fits = fits || is_under(gathering->host, json_string_value(name));
-    if (pem && fits && buf_add_c(gathering->pem, pem) == 0)
-        buf_add_char(gathering->pem, '\n');
-}
-
 static int make_client(struct target *target, struct clients *clients, const struct webhook_url *url, struct err *err)
 {
-    AUTO(entry) certificates = registry_get(target->station->services, certificate_service_type.name);
-    const struct certificate_service *service = certificates->component;
-    AUTO_BUF(pem, ROOTS_MAX);
-    struct gathering gathering = { &pem, url->host };
     struct client_options options = { .cleartext = !url->tls, .guard = guard, .ctx = target };
 
-    if (url->tls) {
-        registry_each(target->station->user_cas, add_ca, &gathering);
-        options.system_roots = service->system_trust_store;
-        options.more_roots = buf_str(&pem);
-    }
-    return client_new(&target->client, clients, &options, err);
+    return roots_client(&target->client, target->station, clients, url->tls ? url->host : NULL, &options, err);
 }
 
 /* ---- the key ---- */

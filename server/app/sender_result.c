@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "app/events.h"
@@ -128,10 +129,11 @@ static void give_up(struct message *message, int64_t now)
     finish(message, now);
 }
 
-/* Refused credentials, a missing setting, a certificate that waits: the account is to blame, and no message pays for it. */
+/* Refused credentials, a missing setting, a certificate that waits, no token to log in with: the account is to blame, and no message
+ * pays for it. */
 static bool account_is_to_blame(const char *code)
 {
-    return cause_of(code)->state != STATE_DOWN;
+    return cause_of(code)->state != STATE_DOWN || strncmp(code, "oauth.", 6) == 0;
 }
 
 /* A message that was kept back (paused, held, challenged) for longer than retryFor is not given up at its first failure. */

@@ -12,6 +12,7 @@
 #include "app/events.h"
 #include "app/hosts.h"
 #include "app/live.h"
+#include "app/oauth.h"
 #include "app/receiver.h"
 #include "app/outbox.h"
 #include "app/rekey.h"
@@ -146,6 +147,7 @@ static struct station *station_new(const struct station_options *options)
     station->lives = lives_new(station);
     station->events = events_new(station);
     station->courier = courier_new(station);
+    station->oauth = oauth_new(station);
     station->search = search_new(station);
     station->started_at = clock_now();
     name_host(station);
@@ -353,6 +355,7 @@ static void on_flush(void *ctx)
     struct station *station = ctx;
 
     lives_flush(station);
+    oauth_sweep(station->oauth);
     if (!atomic_load(&station->stopping))
         jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
 }
@@ -477,6 +480,7 @@ void station_stop(struct station *station, int64_t grace_ms)
     atomic_store(&station->stopping, true);
     if (station->jobs == NULL)
         return;
+    oauth_stop(station->oauth);
     receiver_stop_all(station);
     sender_stop_all(station, grace_ms);
     receiver_stop_wait(station, SECONDS(5));
@@ -501,6 +505,7 @@ void station_free(struct station *station)
     jobs_free(station->jobs);
     courier_free(station->courier);
     events_free(station->events);
+    oauth_free(station->oauth);
     hosts_free(station->hosts);
     lives_free(station->lives);
     registry_free(station->accounts);

@@ -16,6 +16,7 @@ struct events;
 struct hosts;
 struct jobs;
 struct lives;
+struct oauth;
 struct receivers;
 struct search;
 struct store;
@@ -42,6 +43,7 @@ struct station {
     struct lives *lives;                /* what changes by itself: status and counters of accounts */
     struct receivers *receivers;        /* mailboxes; NULL before station_start */
     struct courier *courier;            /* tells the webhooks */
+    struct oauth *oauth;                /* access tokens */
     struct events *events;              /* what happened, for those who listen */
     struct hosts *hosts;                /* Allowed Hosts and the trust stores in use */
     int64_t started_at;

@@ -315,7 +315,7 @@ static struct curl_slist *header_list(const struct client_request *request)
     struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
     for (const struct client_header *header = request->headers; header && header->name; header++) {
-        AUTO_FREE char *line = mem_printf("%s: %s", header->name, header->value);
+        AUTO_SECRET char *line = mem_printf("%s: %s", header->name, header->value);
         struct curl_slist *longer = curl_slist_append(list, line);
 
         list = longer ? longer : list;
@@ -452,6 +452,7 @@ int client_send(struct client *client, const struct client_request *request, str
     client->refused = (struct err){ 0 };
     client->words[0] = '\0';
     buf_init(&answer->body, client->answer_max);
+    answer->body.secret = request->secret;
     if (read_host(client, request->url, err) < 0)
         return -1;
     headers = header_list(request);
@@ -463,6 +464,8 @@ int client_send(struct client *client, const struct client_request *request, str
     rc = finish(client, code, stopped, err);
     curl_multi_remove_handle(client->multi, client->easy);
     curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
+    for (struct curl_slist *header = headers; request->secret && header; header = header->next)
+        mem_wipe(header->data, strlen(header->data));
     curl_slist_free_all(headers);
     answer->ms = clock_mono() - began;
     return rc;

@@ -48,6 +48,7 @@ struct client_request {
     struct str body;                    /* .p NULL: none; must live until client_send() comes back */
     size_t answer_max;                  /* bytes of body taken; 0: 1 MiB */
     int64_t connect_ms, total_ms;       /* deadlines; 0: 10 s and 30 s */
+    bool secret;                        /* headers and the answer's body are wiped */
 };
 
 struct client_answer {
