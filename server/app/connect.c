@@ -418,6 +418,8 @@ static void refine(struct connect *connect, const struct mail_auth *auth, struct
 
     if (auth->type == MAIL_AUTH_BEARER)
         code = cause_refine("bearer", code, err->text);
+    if (code == err->id)
+        return;
     snprintf(err->id, sizeof(err->id), "%s", code);
     if (last == NULL || json_is_true(json_object_get(last, "ok")))
         return;
