@@ -151,21 +151,6 @@ static json_t *shape(const char *members)
     return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
 }
 
-/* What both kinds of account tell beside their configuration. */
-static json_t *status_of(const json_t *all)
-{
-    static const char *const kinds[] = { "OutgoingAccount", "IncomingAccount" };
-    json_t *properties = json_object(), *value;
-    const char *name;
-
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        json_object_foreach(json_object_get(json_object_get(all, kinds[i]), "properties"), name, value)
-            if (json_is_true(json_object_get(value, "readOnly")) && strcmp(name, "etag") != 0 && strcmp(name, "warnings") != 0)
-                json_object_set(properties, name, value);
-    json_object_set_new(properties, "status", ref("Status"));
-    return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
-}
-
 static json_t *list_of(const char *name)
 {
     return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}, s:[s, s]}", "type", "object", "properties", "items", "type", "array",
@@ -198,6 +183,22 @@ static void add_extras(json_t *properties, const char *members)
         json_object_set_new(type, taken ? "writeOnly" : "readOnly", json_true());
         json_object_set_new(properties, key, type);
     }
+}
+
+/* What both kinds of account tell beside their configuration. */
+static json_t *status_of(const json_t *all)
+{
+    static const char *const kinds[] = { "OutgoingAccount", "IncomingAccount" };
+    json_t *properties = json_object(), *value;
+    const char *name;
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        json_object_foreach(json_object_get(json_object_get(all, kinds[i]), "properties"), name, value)
+            if (json_is_true(json_object_get(value, "readOnly")) && strcmp(name, "etag") != 0 && strcmp(name, "warnings") != 0)
+                json_object_set(properties, name, value);
+    json_object_set_new(properties, "status", ref("Status"));
+    add_extras(properties, "clientSecretExpires:t clientSecretDays:i clientSecretAdvice:s");
+    return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
 }
 
 void schemas_add_components(json_t *all)

@@ -20,6 +20,8 @@ const struct event_type event_types[] = {
     { "account.created", EVERYBODY, "An account was made.", COMPONENT },
     { "account.deleted", EVERYBODY, "An account was deleted.", COMPONENT },
     { "account.renamed", EVERYBODY, "An account has another name.", COMPONENT " from" },
+    { "account.secretExpires", EVERYBODY,
+      "The client secret that an account gets its tokens with ends in 30, 14 or 3 days, or has ended.", "days expiresAt" },
     { "account.status", EVERYBODY, "An account's state or its code changed.", "from to code cause" },
     { "certificate.approved", EVERYBODY, "Somebody approved a certificate in Allowed Hosts.",
       "id hostname port approval reasons sha256" },

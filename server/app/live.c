@@ -7,6 +7,7 @@
 
 #include "app/receiver.h"
 #include "app/events.h"
+#include "app/oauth_expiry.h"
 #include "app/sender.h"
 #include "app/station.h"
 #include "base/clock.h"
@@ -443,6 +444,7 @@ json_t *live_status_json(struct station *station, const struct entry *entry)
 
     component_to_json(entry->type, account, VIEW_STATUS, json);
     component_free(entry->type, account);
+    json_object_update_missing_new(json, oauth_expiry_json(entry));
     return json;
 }
 

@@ -38,6 +38,8 @@ struct live {
     int64_t last_success, last_failure;
     char *failure_cause;                /* or NULL */
     json_t *last_tls;                   /* or NULL */
+    int64_t secret_expires;             /* app/oauth_expiry.c: the client secret's end that secret_told is about */
+    int secret_told;                    /* days before it */
     bool paused;
     int64_t queue_size;
     int64_t number_sent, number_sent_until;

@@ -315,7 +315,7 @@ static void clean(const char *words, const struct auth_oauth2 *auth, char *into,
         len = size - 1;
     while (len > 0 && (words[len] & 0xc0) == 0x80)      /* not within a character */
         len--;
-    while (len > 0 && strchr(" .", words[len - 1]))
+    while (len > 0 && words[len - 1] == ' ')
         len--;
     memcpy(into, words, len);
     into[len] = '\0';
@@ -333,11 +333,11 @@ int oauth_read_refusal(int status, struct str document, const char *host, const 
     clean(words ? words : "", auth, said, sizeof(said));
     json_decref(json);
     if (status >= 500 || status == 429)
-        return err_id(err, ERR_TEMPORARY, "oauth.temporary", AT, "%.80s gives no token now: %d%s%s%s%s.", host, status, *name ? " " : "", name,
-                      *said ? ": " : "", said);
+        return err_id(err, ERR_TEMPORARY, "oauth.temporary", AT, "%.80s gives no token now: %d%s%s%s%s", host, status, *name ? " " : "", name,
+                      *said ? ": " : ".", said);
     if (*name == '\0')
         return err_id(err, ERR_TEMPORARY, "oauth.answer", AT, "%.80s gives no token and no reason: it answered %d.", host, status);
     return err_id(err, row < COUNT_OF(errors) ? errors[row].code : ERR_REFUSED,
-                  cause_refine("oauth", row < COUNT_OF(errors) ? errors[row].id : "oauth.refused", said), AT, "%.80s gives no token: %s%s%s.", host,
-                  name, *said ? ": " : "", said);
+                  cause_refine("oauth", row < COUNT_OF(errors) ? errors[row].id : "oauth.refused", said), AT, "%.80s gives no token: %s%s%s", host,
+                  name, *said ? ": " : ".", said);
 }

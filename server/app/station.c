@@ -13,6 +13,7 @@
 #include "app/hosts.h"
 #include "app/live.h"
 #include "app/oauth.h"
+#include "app/oauth_expiry.h"
 #include "app/receiver.h"
 #include "app/outbox.h"
 #include "app/rekey.h"
@@ -37,6 +38,7 @@
 #define WORKERS_MAX 256
 #define FLUSH_EVERY SECONDS(2)
 #define PURGE_EVERY SECONDS(3600)
+#define SECRETS_EVERY SECONDS(3600)
 #define PURGE_BATCH 1000
 #define PURGE_MESSAGES 200               /* in one write: their words go with them, which takes a third of a millisecond each */
 #define EVENT_DAYS 30
@@ -339,8 +341,10 @@ static void on_change(struct station *station, const struct entry *before, const
             lives_rename(station->lives, before->name, after->name);
         else if (after == NULL)
             forget(station, before->name);
-        if (after && connects_otherwise(before, after))
+        if (after && connects_otherwise(before, after)) {
             live_settle(station, after);
+            oauth_expiry_notice(station, after);
+        }
         if (after && after->type == &outgoing_account_type)
             sender_wake(station, after->name);
         else if (after)
@@ -454,6 +458,21 @@ static void on_purge(void *ctx)
     jobs_at(station->jobs, clock_mono() + PURGE_EVERY, on_purge, station);
 }
 
+static void watch_secret(struct entry *entry, void *ctx)
+{
+    oauth_expiry_check(ctx, entry);
+}
+
+static void on_secrets(void *ctx)
+{
+    struct station *station = ctx;
+
+    if (atomic_load(&station->stopping))
+        return;
+    registry_each(station->accounts, watch_secret, station);
+    jobs_at(station->jobs, clock_mono() + SECRETS_EVERY, on_secrets, station);
+}
+
 int station_start(struct station *station, struct err *err)
 {
     station->jobs = jobs_open(WORKERS_MAX);
@@ -471,6 +490,7 @@ int station_start(struct station *station, struct err *err)
     jobs_at(station->jobs, clock_mono() + FLUSH_EVERY, on_flush, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(1), on_midnight, station);
     jobs_at(station->jobs, clock_mono() + SECONDS(60), on_purge, station);
+    jobs_at(station->jobs, clock_mono() + SECONDS(2), on_secrets, station);
     search_notice(station->search);
     return 0;
 }

@@ -287,6 +287,36 @@ def delayed_not_lost():
         is_(state(api, message, "sent"), "sent", "the message goes out")
 
 
+def in_days(days):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + days * 86400))
+
+
+def secret_ends():
+    """Nobody at the provider says so in time; Postern does, once."""
+    def told(api, account="out"):
+        items = api.get(f"{EVENTS}?type=account.secretExpires&limit=500", headers={"Accept": "application/json"}).json["items"]
+        return [item["data"]["days"] for item in items if item["account"] == account]
+
+    with Tokens(leaf) as tokens, Mail(tokens) as mail, Postern() as postern:
+        api = postern.api
+        account(api, "out", mail, tokens.authenticator("plant@example.com", clientSecretExpires=in_days(100)))
+        account(api, "other", mail, tokens.authenticator("plant@example.com"))
+        status = api.status("out")
+        is_((status["clientSecretDays"], status["clientSecretAdvice"]), (99, ""), "in its status: far away")
+        ok("clientSecretDays" not in api.status("other"), "nothing where no end is known")
+        for number, days in enumerate((20, 5, 2, -1), 1):
+            account(api, "out", mail, tokens.authenticator("plant@example.com", clientSecretExpires=in_days(days)))
+            ok(until(lambda: len(told(api)) == number), f"{days} days: told")
+        is_(sorted(told(api)), [0, 3, 14, 30], "as 30, 14, 3 and 0 days")
+        status = api.status("out")
+        is_((status["clientSecretDays"], bool(status["clientSecretAdvice"])), (0, True), "in its status: over, and what to do")
+        postern.restart()
+        account(postern.api, "other", mail, tokens.authenticator("plant@example.com", clientSecretExpires=in_days(1)))
+        ok(until(lambda: told(postern.api, "other") == [3]), "another account after a restart")
+        time.sleep(3)       # a look at all of them comes two seconds after the start
+        is_(sorted(told(postern.api)), [0, 3, 14, 30], "what was told before it isn't told again")
+
+
 def stopped_meanwhile():
     with Tokens(leaf) as tokens, Mail(tokens) as mail, Postern() as postern:
         trust(postern, root)
@@ -303,4 +333,4 @@ def stopped_meanwhile():
 
 
 if __name__ == "__main__":
-    main(sent_with_a_token, renewed_early, wrong_answers, wrong_settings, delayed_not_lost, stopped_meanwhile, one_request_for_many)
+    main(sent_with_a_token, renewed_early, wrong_answers, wrong_settings, delayed_not_lost, secret_ends, stopped_meanwhile, one_request_for_many)
