@@ -137,9 +137,9 @@ class Tokens:
         return json_answer({"access_token": token, "token_type": "bearer", "expires_in": self.life, **self.more})
 
     def introspect(self, handler, form):
-        """RFC 7662, for whoever the token names: one application opens every mailbox."""
+        """RFC 7662. One application opens every mailbox, so the name in it is nobody's."""
         token = form.get("token") or urllib.parse.parse_qs(handler.path.partition("?")[2]).get("token", [""])[0]
-        return json_answer({"active": "true" if self.is_good(token) else "false"})
+        return json_answer({"active": "true", "username": "everybody"} if self.is_good(token) else {"active": "false"})
 
 
 def json_answer(content, status=200, **headers):
