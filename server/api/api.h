@@ -92,6 +92,7 @@ bool api_precondition(void *ctx, const char *etag);
 
 /* ---- between resources ---- */
 
+bool api_must_log_out(const struct config_result *result);      /* whom it is about, if it is a user; users.c */
 void api_message_send_test(struct http_call *call, const struct entry *account);        /* messages.c */
 bool api_wants_approval(const struct entry *entry, void *call);         /* ?approval= on Allowed Hosts */
 bool api_probe_allowed(struct http_call *call);                         /* false: answered 429 */

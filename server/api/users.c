@@ -42,11 +42,12 @@ static void user_get(struct http_call *call)
 }
 
 /* Who lost rights, or whose password is another, is logged out: a session remembers what it may do. */
-static bool must_log_out(const struct config_result *result)
+bool api_must_log_out(const struct config_result *result)
 {
     const struct user *before, *after;
 
-    if (result->before == NULL || result->outcome == CONFIG_FAILED || result->outcome == CONFIG_UNCHANGED)
+    if (result->before == NULL || result->before->type != &user_type || result->outcome == CONFIG_FAILED ||
+        result->outcome == CONFIG_UNCHANGED)
         return false;
     if (result->after == NULL)
         return true;
@@ -57,7 +58,7 @@ static bool must_log_out(const struct config_result *result)
 
 static void write_done(struct config_request *request, struct config_result *result)
 {
-    if (!request->dry_run && must_log_out(result))
+    if (!request->dry_run && api_must_log_out(result))
         http_session_end_user(http_server_of(request->ctx), request->name);
     api_write_done(request, result);
 }

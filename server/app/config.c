@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/config.h"
+#include "app/config_private.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "app/audit.h"
 #include "app/events.h"
+#include "app/hosts.h"
 #include "app/live.h"
 #include "app/outbox.h"
 #include "app/webhooks.h"
@@ -14,13 +15,8 @@
 #include "component/json.h"
 #include "model/account.h"
 #include "model/services.h"
+#include "model/trust_store.h"
 #include "store/store.h"
-
-struct write {
-    struct station *station;
-    struct config_request *request;
-    struct config_result result;
-};
 
 static bool is_account(const struct component_type *type)
 {
@@ -139,7 +135,8 @@ static int record(struct store_tx *tx, const struct write *write, const char *ac
     int rc = audit_add(tx, &request->actor, action, resource, detail, err);
 
     if (rc == 0)
-        rc = events_add_component(tx, shown->type, verb, shown->name, more, err);
+        rc = shown->type == &allowed_host_type ? hosts_tell_decision(tx, before, after, err)
+                                               : events_add_component(tx, shown->type, verb, shown->name, more, err);
     if (rc == 0 && shown->type == &webhook_type)
         rc = webhooks_follow(tx, before, after, err);
     json_decref(detail);
@@ -171,11 +168,20 @@ static int store_change(struct store_tx *tx, struct write *write, struct err *er
     return write->result.before ? record(tx, write, "change", "changed", err) : record(tx, write, "create", "created", err);
 }
 
+static int leave(struct write *write)
+{
+    entry_free(write->result.after);
+    write->result.after = entry_hold(write->result.before);
+    write->result.outcome = CONFIG_UNCHANGED;
+    return 0;
+}
+
 static int write_component(struct store_tx *tx, struct write *write, struct err *err)
 {
-    const struct config_request *request = write->request;
+    struct config_request *request = write->request;
     const struct component_type *type;
-    void *component;
+    void *component = NULL;
+    int changed;
 
     if (request->op == CONFIG_CREATE && write->result.before)
         return err_id(err, ERR_EXISTS, "name.taken", "/name", "The name \"%s\" is taken.", request->name);
@@ -183,11 +189,18 @@ static int write_component(struct store_tx *tx, struct write *write, struct err 
         return not_found(write, err);
     if (!json_is_object(request->document))
         return err_id(err, ERR_INVALID, "document.type", "", "The document must be a JSON object.");
-    check_name(write);
+    if (request->make == NULL)
+        check_name(write);
     type = type_for(write, err);
     if (type == NULL)
         return -1;
-    component = changed_component(write, type);
+    changed = request->make ? request->make(request, write->result.before, &component, &write->result.problems, err) : 1;
+    if (changed <= 0) {
+        component_free(type, component);
+        return changed < 0 ? -1 : leave(write);
+    }
+    if (request->make == NULL)
+        component = changed_component(write, type);
     if (request->last_word &&
         request->last_word(write->request, write->result.before, component, &write->result.problems, err) < 0) {
         component_free(type, component);
@@ -197,12 +210,9 @@ static int write_component(struct store_tx *tx, struct write *write, struct err 
     if (write->result.problems.count)
         return err_id(err, ERR_INVALID, write->result.problems.items[0].code, write->result.problems.items[0].pointer, "%s",
                       write->result.problems.items[0].detail);
-    if (write->result.before && strcmp(entry_etag(write->result.before), entry_etag(write->result.after)) == 0) {
-        entry_free(write->result.after);
-        write->result.after = entry_hold(write->result.before);
-        write->result.outcome = CONFIG_UNCHANGED;
-        return 0;
-    }
+    if (write->result.before && request->make == NULL &&
+        strcmp(entry_etag(write->result.before), entry_etag(write->result.after)) == 0)
+        return leave(write);
     return store_change(tx, write, err);
 }
 
@@ -317,11 +327,12 @@ static int rename_component(struct store_tx *tx, struct write *write, struct err
     return record(tx, write, "rename", "renamed", err);
 }
 
-static int run(struct store_tx *tx, void *ctx, struct err *err)
+int config_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct write *write = ctx;
     struct config_request *request = write->request;
 
+    request->station = write->station;
     write->result.before = registry_get(request->registry, request->name);
     if (request->precondition && !request->precondition(request->ctx, write->result.before ? entry_etag(write->result.before) : NULL))
         return err_id(err, ERR_PRECONDITION, "precondition.failed", NULL, write->result.before ?
@@ -334,7 +345,7 @@ static int run(struct store_tx *tx, void *ctx, struct err *err)
     }
 }
 
-static void publish(struct write *write)
+void config_publish(struct write *write)
 {
     struct config_request *request = write->request;
     struct config_result *result = &write->result;
@@ -359,7 +370,7 @@ static void done(void *ctx, const struct err *err)
         write->result.outcome = CONFIG_FAILED;
         write->result.err = *err;
     }
-    publish(write);
+    config_publish(write);
     write->request->done(write->request, &write->result);
     config_result_clear(&write->result);
     free(write);
@@ -371,7 +382,7 @@ void config_write(struct station *station, struct config_request *request)
 
     write->station = station;
     write->request = request;
-    store_submit(station->store, run, done, write, true);
+    store_submit(station->store, config_run, done, write, true);
 }
 
 struct waiting {
@@ -417,27 +428,48 @@ void config_result_clear(struct config_result *result)
     *result = (struct config_result){ 0 };
 }
 
+static json_t *shown(const struct entry *entry)
+{
+    if (entry == NULL)
+        return json_null();
+    if (entry->type != &allowed_host_type)
+        return entry_json(entry);
+    return hosts_entry_decision(entry->name, entry->component, 0) ?: json_null();
+}
+
+/* A secret shows in neither before nor after: `properties` tells that it is another one. */
 static json_t *plan_item(const struct component_type *type, const char *name, const char *action, const struct entry *before,
                          const struct entry *after)
 {
     AUTO_FREE char *resource = mem_printf("%s/%s", type->name, name);
+    json_t *item = json_pack("{s:s, s:s, s:o, s:o}", "resource", resource, "action", action, "before", shown(before), "after",
+                             shown(after));
 
-    return json_pack("{s:s, s:s, s:o, s:o}", "resource", resource, "action", action, "before",
-                     before ? entry_json(before) : json_null(), "after", after ? entry_json(after) : json_null());
+    if (before && after && type != &allowed_host_type)
+        json_object_set_new(item, "properties", component_differing(type, before->component, after->component));
+    if (before && after && is_account(type) && strcmp(action, "rename") != 0)
+        json_object_set_new(item, "reconnects", json_boolean(station_reconnects(before, after)));
+    return item;
 }
 
-json_t *config_plan(const struct config_request *request, const struct config_result *result)
+void config_plan_add(const struct config_request *request, const struct config_result *result, json_t *changes)
 {
     static const char *const actions[] = { "", "create", "change", "", "delete" };
-    const struct entry *shown = result->after ? result->after : result->before;
-    json_t *changes = json_array();
+    const struct entry *named = result->after ? result->after : result->before;
 
     if (result->outcome != CONFIG_UNCHANGED)
-        json_array_append_new(changes, plan_item(shown->type, request->name,
+        json_array_append_new(changes, plan_item(named->type, request->name,
                                                  request->op == CONFIG_RENAME ? "rename" : actions[result->outcome],
                                                  result->before, result->after));
     if (result->service_after)
         json_array_append_new(changes, plan_item(&email_service_type, result->service_after->name, "change",
                                                  result->service_before, result->service_after));
+}
+
+json_t *config_plan(const struct config_request *request, const struct config_result *result)
+{
+    json_t *changes = json_array();
+
+    config_plan_add(request, result, changes);
     return json_pack("{s:o, s:i}", "changes", changes, "unchanged", result->outcome == CONFIG_UNCHANGED ? 1 : 0);
 }

@@ -113,6 +113,14 @@ static int add_event(struct store_tx *tx, const struct change *change, const str
                                 "sha256", shown_sha256(shown)), err);
 }
 
+int hosts_tell_decision(struct store_tx *tx, const struct entry *before, const struct entry *after, struct err *err)
+{
+    struct change change = { .id = after ? after->name : before->name, .before = (struct entry *)before, .action = "put" };
+    AUTO_FREE char *resource = mem_printf("AllowedHost/%s", change.id);
+
+    return add_event(tx, &change, after ? after->component : NULL, resource, err);
+}
+
 static int change_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     struct change *change = ctx;
@@ -320,7 +328,7 @@ json_t *hosts_json(struct station *station, const struct entry *entry)
 
 /* ---- the API's requests ---- */
 
-static int64_t days_max(struct station *station)
+int64_t hosts_days_max(struct station *station)
 {
     AUTO(entry) service = registry_get(station->services, certificate_service_type.name);
 
@@ -335,12 +343,12 @@ static int apply_request(struct allowed_host **host, void *ctx, struct err *err)
         return err_id(err, ERR_NOT_FOUND, "notFound", NULL, "There is no entry \"%s\" in Allowed Hosts.", request->id);
     switch (request->op) {
     case HOSTS_APPROVE:
-        return hosts_entry_approve(*host, request->document, days_max(request->station), request->actor.name, clock_now(),
+        return hosts_entry_approve(*host, request->document, hosts_days_max(request->station), request->actor.name, clock_now(),
                                    &request->problems, err);
     case HOSTS_REJECT:
         return hosts_entry_reject(*host, request->document, request->actor.name, clock_now(), &request->problems, err);
     case HOSTS_PUT:
-        return hosts_entry_put(host, request->id, request->document, days_max(request->station), request->actor.name, clock_now(),
+        return hosts_entry_put(host, request->id, request->document, hosts_days_max(request->station), request->actor.name, clock_now(),
                                &request->problems, err);
     case HOSTS_DELETE:
         component_free(&allowed_host_type, *host);

@@ -66,6 +66,11 @@ struct hosts_request {
 };
 void hosts_request(struct hosts_request *request);      /* takes `request`, made by mem_alloc */
 
+/* The longest life of an exemption in days, by the CertificateService; 0: any. */
+int64_t hosts_days_max(struct station *station);
+/* For app/config.c, in the transaction of the change: tells what somebody decided. Either may be NULL. */
+int hosts_tell_decision(struct store_tx *tx, const struct entry *before, const struct entry *after, struct err *err);
+
 /* Something about trust changed: sessions are not resumed, open connections are judged again, waiting accounts try at once. */
 void hosts_changed(struct station *station);
 

@@ -439,6 +439,23 @@ static bool same_decision(const struct allowed_host *a, const struct allowed_hos
            strcmp(a->approved_spki_sha256, b->approved_spki_sha256) == 0 && json_equal(a->accepts, b->accepts);
 }
 
+/* Where the key changed since, the decision about the old one still stands. */
+json_t *hosts_entry_decision(const char *id, const struct allowed_host *host, int64_t now)
+{
+    bool rejected = host->approval == APPROVAL_REJECTED;
+    json_t *json;
+
+    if (host->approval == APPROVAL_PENDING || (host->expires_at && host->expires_at <= now))
+        return NULL;
+    json = json_pack("{s:s, s:s, s:O, s:o, s:s}", "id", id, "approval", rejected ? "rejected" : "approved", "accepts", host->accepts,
+                     "expiresAt", prop_to_json(prop_find(allowed_host_type.props, "expiresAt"), host), "note", host->note);
+    if (*host->approved_sha256)
+        json_object_set_new(json, "sha256", json_string(host->approved_sha256));
+    if (*host->approved_spki_sha256)
+        json_object_set_new(json, "spkiSha256", json_string(host->approved_spki_sha256));
+    return json;
+}
+
 static void provision(struct allowed_host *host, int approval, const char *cert, const char *spki, unsigned accepts)
 {
     bool shown = *cert && strcmp(member(host->certificate, "sha256"), cert) == 0;

@@ -33,6 +33,9 @@ int hosts_entry_reject(struct allowed_host *host, const json_t *document, const 
 int hosts_entry_put(struct allowed_host **host, const char *id, const json_t *document, int64_t days_max, const char *by, int64_t now,
                     struct problems *problems, struct err *err);
 
+/* What a person decided about it and what still holds, as hosts_entry_put() takes it; NULL when there is nothing. The caller's. */
+json_t *hosts_entry_decision(const char *id, const struct allowed_host *host, int64_t now);
+
 /* The peer as it was seen last, or NULL; the caller's. */
 struct tls_peer *hosts_entry_peer(const struct allowed_host *host);
 /* Facts of a certificate as JSON with its PEM, and back to DER (der is NULL where that fails; the caller frees it). */

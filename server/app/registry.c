@@ -151,6 +151,16 @@ struct registry *registry_new(void)
     return registry;
 }
 
+struct registry *registry_copy(struct registry *registry)
+{
+    struct registry *copy = registry_new();
+    bool more;
+
+    copy->count = registry_page(registry, "", registry_count(registry) + 16, NULL, NULL, &copy->items, &more);
+    copy->room = copy->count;
+    return copy;
+}
+
 void registry_free(struct registry *registry)
 {
     if (registry == NULL)

@@ -41,6 +41,7 @@ json_t *entry_json(const struct entry *entry);  /* the configuration with name a
 struct registry;
 
 struct registry *registry_new(void);
+struct registry *registry_copy(struct registry *registry);        /* of the same entries, held */
 void registry_free(struct registry *registry);
 struct entry *registry_get(struct registry *registry, const char *name);       /* held for the caller, or NULL */
 /* Takes the caller's hold; returns the entry it replaced (the caller lets it go), or NULL. */

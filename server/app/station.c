@@ -272,7 +272,7 @@ static void gather_connection(const struct entry *entry, struct buf *into)
 }
 
 /* Whether what the status says may be different now: a new description doesn't make a challenge go away. */
-static bool connects_otherwise(const struct entry *before, const struct entry *after)
+bool station_reconnects(const struct entry *before, const struct entry *after)
 {
     struct buf old, new;
     bool otherwise;
@@ -341,7 +341,7 @@ static void on_change(struct station *station, const struct entry *before, const
             lives_rename(station->lives, before->name, after->name);
         else if (after == NULL)
             forget(station, before->name);
-        if (after && connects_otherwise(before, after)) {
+        if (after && station_reconnects(before, after)) {
             live_settle(station, after);
             oauth_expiry_notice(station, after);
         }

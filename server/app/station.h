@@ -70,6 +70,8 @@ struct station_options {
 
 /* Opens key and store and loads what is configured. First start: makes them. */
 int station_open(struct station **ret, const struct station_options *options, struct err *err);
+/* Whether an account's connection ends and another is made when `after` takes the place of `before` (NULL: there was none). */
+bool station_reconnects(const struct entry *before, const struct entry *after);
 /* Starts what runs by itself: queues, timers. */
 int station_start(struct station *station, struct err *err);
 /* Finishes what is under way, at most `grace_ms`. */

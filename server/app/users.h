@@ -61,6 +61,11 @@ int users_reset_password(struct station *station, const char *username, const ch
 /* config_write for a request on station->users: hashes `password` (taken; NULL: none given) first, and keeps the last
  * administrator. `request->last_word` and `request->extra` are its own. Does not wait. */
 void users_write(struct station *station, struct config_request *request, char *password);
+/* The same for one of a config_batch: what comes before, on a worker of station->hashing, and what comes after. */
+void users_write_prepare(struct station *station, struct config_request *request, char *password);
+void users_write_end(struct config_request *request);
+/* Runs `fn` on the pool for hashes; ERR_FULL when too much waits there. */
+int users_hash_later(struct station *station, void (*fn)(void *ctx), void *ctx, struct err *err);
 
 /* ---- tokens ---- */
 

@@ -8,8 +8,6 @@
 struct user;
 
 void users_set_text(char **at, const char *text);
-/* Runs `fn` on the pool for hashes; ERR_FULL when too much waits there. */
-int users_hash_later(struct station *station, void (*fn)(void *ctx), void *ctx, struct err *err);
 int users_set_password(struct user *user, const char *password, bool must_change, struct err *err);
 void users_check_password(struct station *station, const char *pointer, const char *password, struct problems *problems);
 

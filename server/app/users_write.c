@@ -73,7 +73,7 @@ static int last_word(struct config_request *request, const struct entry *before,
     const struct write *write = request->extra;
     struct user *after = component;
 
-    if (keep_an_admin(write->station, before, after, err) < 0)
+    if (keep_an_admin(request->station, before, after, err) < 0)
         return -1;
     if (after == NULL)
         return 0;
@@ -82,7 +82,7 @@ static int last_word(struct config_request *request, const struct entry *before,
     else
         after->created_at = clock_now();
     if (write->password)
-        users_check_password(write->station, "/password", write->password, problems);
+        users_check_password(request->station, "/password", write->password, problems);
     else if (before == NULL)
         problems_add(problems, "/password", "property.required", "Give the new user a password.");
     if (write->hash)
@@ -90,43 +90,75 @@ static int last_word(struct config_request *request, const struct entry *before,
     return 0;
 }
 
-static void write_done(struct config_request *request, struct config_result *result)
+static void write_free(struct write *write)
 {
-    struct write *write = request->extra;
-
-    write->done(request, result);
     mem_free_secret(write->password);
     free(write->hash);
     free(write->kept_hash);
     free(write);
 }
 
+static void write_done(struct config_request *request, struct config_result *result)
+{
+    struct write *write = request->extra;
+
+    write->done(request, result);       /* which frees the request */
+    write_free(write);
+}
+
+void users_write_end(struct config_request *request)
+{
+    write_free(request->extra);
+}
+
 /* ---- on the pool for hashes ---- */
+
+static void make_hashes(struct write *write)
+{
+    AUTO(entry) entry = registry_get(write->station->users, write->request->name);
+    const struct user *user = entry ? entry->component : NULL;
+
+    if (user && crypto_password_verify(write->password, user->password_hash))
+        write->kept_hash = mem_strdup(user->password_hash);
+    /* One that is too long makes none, and is refused by last_word(). */
+    crypto_password_hash(write->password, &write->hash);
+}
 
 static void hash_work(void *ctx)
 {
     struct write *write = ctx;
-    AUTO(entry) entry = registry_get(write->station->users, write->request->name);
-    const struct user *user = entry ? entry->component : NULL;
     AUTO_PROBLEMS(problems);
 
-    if (user && crypto_password_verify(write->password, user->password_hash))
-        write->kept_hash = mem_strdup(user->password_hash);
     /* A password that will be refused costs no hash. */
     users_check_password(write->station, "/password", write->password, &problems);
     if (problems.count == 0)
-        crypto_password_hash(write->password, &write->hash);
+        make_hashes(write);
     config_write(write->station, write->request);
 }
 
-void users_write(struct station *station, struct config_request *request, char *password)
+static struct write *write_new(struct station *station, struct config_request *request, char *password)
 {
     struct write *write = mem_alloc(sizeof(*write));
-    struct config_result refused = { .outcome = CONFIG_FAILED };
 
     *write = (struct write){ .station = station, .request = request, .password = password, .done = request->done };
     request->extra = write;
     request->last_word = last_word;
+    return write;
+}
+
+void users_write_prepare(struct station *station, struct config_request *request, char *password)
+{
+    struct write *write = write_new(station, request, password);
+
+    if (password)
+        make_hashes(write);
+}
+
+void users_write(struct station *station, struct config_request *request, char *password)
+{
+    struct write *write = write_new(station, request, password);
+    struct config_result refused = { .outcome = CONFIG_FAILED };
+
     request->done = write_done;
     if (password == NULL)
         config_write(station, request);

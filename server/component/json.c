@@ -112,8 +112,8 @@ static void apply_member(const struct apply *apply, const struct prop *prop, voi
         prop_from_json(prop, object, value, pointer, apply->problems);
 }
 
-/* RFC 6901 3: '~' and '/' in a name are escaped. */
-static char *pointer_to(const char *prefix, const char *name)
+/* RFC 6901 3. */
+char *component_pointer(const char *prefix, const char *name)
 {
     AUTO_BUF(pointer, 4096);
 
@@ -135,7 +135,7 @@ static void apply_members(const struct apply *apply, const struct prop *props, v
     json_t *value;
 
     json_object_foreach((json_t *)document, name, value) {
-        AUTO_FREE char *pointer = pointer_to(apply->pointer, name);
+        AUTO_FREE char *pointer = component_pointer(apply->pointer, name);
         const struct prop *prop = prop_find(props, name);
         const struct prop *secret = prop ? NULL : marker_of(props, name);
 
@@ -202,7 +202,7 @@ int component_variant_from_json(const struct prop *prop, void *object, const voi
     else
         type = merge && variant->type ? variant->type : prop->variants;
     if (type == NULL) {
-        AUTO_FREE char *at = pointer_to(pointer, "type");
+        AUTO_FREE char *at = component_pointer(pointer, "type");
 
         name_types(prop, at, problems);
         return -1;
@@ -238,7 +238,7 @@ static void check_props(const struct prop *props, const void *object, const char
 {
     for (const struct prop *prop = props; prop->name; prop++) {
         const char *fault = prop->check ? prop->check(object, prop) : NULL;
-        AUTO_FREE char *pointer = pointer_to(prefix, prop->name);
+        AUTO_FREE char *pointer = component_pointer(prefix, prop->name);
 
         if (fault)
             problems_add(problems, pointer, "property.invalid", "%s %s", prop->name, fault);
@@ -258,7 +258,7 @@ static void check_exclusive(const struct component_type *type, const void *compo
         if (!*PROP_VALUE_CONST(component, a, bool) || !*PROP_VALUE_CONST(component, b, bool))
             continue;
         for (int i = 0; i < 2; i++) {
-            AUTO_FREE char *pointer = pointer_to("", (*pair)[i]);
+            AUTO_FREE char *pointer = component_pointer("", (*pair)[i]);
 
             problems_add(problems, pointer, "property.exclusive", "%s and %s exclude each other: set one of them to false.",
                          a->name, b->name);

@@ -22,6 +22,9 @@ enum component_view {
 /* Adds the properties of the view to `into` in table order. */
 void component_to_json(const struct component_type *type, const void *component, enum component_view view, json_t *into);
 
+/* Prefix, '/' and the name, in which '~' and '/' are escaped; the caller frees. */
+char *component_pointer(const char *prefix, const char *name);
+
 /* One value. Parsing adds to `problems` under `pointer` and returns -1. */
 int prop_from_json(const struct prop *prop, void *component, const json_t *value, const char *pointer, struct problems *problems);
 json_t *prop_to_json(const struct prop *prop, const void *component);
