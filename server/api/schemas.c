@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/document.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "component/json.h"
@@ -19,9 +20,9 @@ static const struct {
     { "Problem", "type:s title:s status:i detail:s code:s requestId:s errors:Fault[]" },
     { "Fault", "pointer:s code:s detail:s" },
     { "Health", "status:s" },
-    { "Change", "resource:s action:s before:x after:x" },
+    { "Change", "resource:s action:s before:x after:x properties:s[] reconnects:b" },
     { "Impact", "allowedHost:s accounts:s[] before:s after:s" },
-    { "Plan", "changes:Change[] unchanged:i warnings:Fault[] impact:Impact[]" },
+    { "Plan", "changes:Change[] unchanged:i warnings:Fault[] impact:Impact[] planToken:s" },
     { "Status", "state:s cause:s code:s advice:s since:t" },
     { "ServiceStatus", "status:o" },
     { "Transcript", "items:s[] debug:b" },
@@ -201,6 +202,16 @@ static json_t *status_of(const json_t *all)
     return json_pack("{s:s, s:o}", "type", "object", "properties", properties);
 }
 
+/* In a larger document it has no address of its own. */
+static json_t *config_schema(void)
+{
+    json_t *schema = document_schema();
+
+    json_object_del(schema, "$schema");
+    json_object_del(schema, "$id");
+    return schema;
+}
+
 void schemas_add_components(json_t *all)
 {
     for (const struct component_type *const *type = model_types; *type; type++) {
@@ -215,6 +226,7 @@ void schemas_add_components(json_t *all)
                 add_extras(json_object_get(schema, "properties"), extras[i][1]);
         json_object_set_new(all, (*type)->name, schema);
     }
+    json_object_set_new(all, "Config", config_schema());
     json_object_set_new(all, "AccountStatus", status_of(all));
 }
 

@@ -34,6 +34,8 @@ const struct event_type event_types[] = {
       "id hostname port approval reasons sha256" },
     { "certificate.rejected", EVERYBODY, "Somebody rejected a certificate in Allowed Hosts.",
       "id hostname port approval reasons sha256" },
+    { "config.applied", USER_ADMIN, "A document of the configuration was applied, and changed something.",
+      "created changed deleted unchanged" },
     { "events.gap", EVERYBODY, "The events from one id to another cannot be told any more.", "from to" },
     { "events.lost", EVERYBODY, "So many events came at once that some were not kept.", "count" },
     { "keyPair.changed", EVERYBODY, "An entry of the User Key Store changed.", CHANGED },
