@@ -149,7 +149,7 @@ static int keep_counters(struct store_tx *tx, const struct write *write, struct 
 {
     AUTO(live) live = NULL;
 
-    if (!is_account(write->result.after->type))
+    if (!is_account(write->result.after->type) || write->result.before == NULL)
         return 0;
     live = live_get(write->station->lives, write->request->name);
     return live_store(tx, live, write->result.after->type, err);

@@ -321,6 +321,37 @@ def many():
         is_((again.json["changes"], again.json["unchanged"]), ([], 2000), "once")
 
 
+def at_once():
+    """Two who apply, one who changes, and readers: each sees one document or the other."""
+    with Postern() as postern:
+        api = postern.api
+        documents = [{"accounts": [account(f"n{i:02}", description=word) for i in range(50)]} for word in ("one", "other")]
+        good(api.put(CONFIG, documents[0]), "fifty accounts")
+        end = time.monotonic() + scale(3, 6)
+        statuses, words, broken = set(), set(), []
+
+        def apply(document):
+            while time.monotonic() < end:
+                statuses.add(api.put(CONFIG, document).status)
+
+        def change():
+            while time.monotonic() < end:
+                api.put("/api/v1/accounts/besides", account("besides", description=str(time.monotonic())))
+                api.delete("/api/v1/accounts/besides")
+
+        threads = [threading.Thread(target=apply, args=(document,)) for document in documents] + [threading.Thread(target=change)]
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < end:
+            seen = {item["description"] for item in api.get(CONFIG).json["accounts"] if item["name"] != "besides"}
+            words |= seen
+            if len(seen) != 1:
+                broken.append(seen)
+        for thread in threads:
+            thread.join()
+        is_((statuses, words, broken), ({200}, {"one", "other"}, []), "no export is half of each")
+
+
 def killed():
     document = {"accounts": [account(f"n{i:04}") for i in range(2000)]}
     outcomes = set()
@@ -350,4 +381,4 @@ def swallow(postern, document):
         pass        # it was killed
 
 
-main(round_trip, plans, wrong, order, pruning, many, killed)
+main(round_trip, plans, wrong, order, pruning, many, at_once, killed)
