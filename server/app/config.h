@@ -88,7 +88,7 @@ struct config_batch {
 void config_batch_write(struct config_batch *batch);
 void config_batch_clear(struct config_batch *batch);            /* results and problems */
 bool config_batch_changes(const struct config_batch *batch);
-json_t *config_batch_plan(const struct config_batch *batch);    /* as config_plan() */
+json_t *config_batch_plan(const struct config_batch *batch);    /* as config_plan(), with warnings */
 
 /* The configuration as it is now: a Station of which only the registries may be used, and which changes no more. On the writer
  * thread, where no half of anything is published. */

@@ -64,26 +64,35 @@ static void show_in_view(const struct job *job, const struct config_request *req
         entry_free(registry_put(job->view->services, entry_hold(result->service_after)));
 }
 
-static void add_problem(struct config_batch *batch, size_t i, const char *pointer, const char *code, const char *detail)
+/* At its place in the larger document. */
+static void add_problem(struct problems *to, const char *at, const char *pointer, const char *code, const char *detail)
 {
-    AUTO_FREE char *place = mem_printf("%s%s%s", batch->places[i], *pointer && *pointer != '/' ? "/" : "", pointer);
+    AUTO_FREE char *place = mem_printf("%s%s%s", at, *pointer && *pointer != '/' ? "/" : "", pointer);
 
-    problems_add(&batch->problems, place, code, "%s", detail);
+    problems_add(to, place, code, "%s", detail);
 }
 
-/* 0: the others may still be looked at; -1: it is not the document's fault. */
+static void add_problems(struct problems *to, const char *at, const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count && i < PROBLEMS_MAX; i++)
+        add_problem(to, at, problems->items[i].pointer, problems->items[i].code, problems->items[i].detail);
+}
+
+/* 0: the others may still be looked at; -1: it is not the document's fault. Only what is in another state than it should be is a
+ * conflict; whatever else one write would be refused for is something wrong with the document. */
 static int take_fault(struct config_batch *batch, size_t i, const struct err *fault)
 {
     const struct problems *problems = &batch->results[i].problems;
 
     if (fault->code == ERR_STORAGE || fault->code == ERR_INTERNAL)
         return -1;
-    for (size_t k = 0; k < problems->count && k < PROBLEMS_MAX; k++)
-        add_problem(batch, i, problems->items[k].pointer, problems->items[k].code, problems->items[k].detail);
+    add_problems(&batch->problems, batch->places[i], problems);
     if (problems->count == 0)
-        add_problem(batch, i, fault->at, fault->id, fault->text);
-    if (batch->err.code == ERR_NONE || fault->code == ERR_INVALID)
+        add_problem(&batch->problems, batch->places[i], fault->at, fault->id, fault->text);
+    if (batch->err.code == ERR_NONE || fault->code != ERR_CONFLICT)
         batch->err = *fault;
+    if (fault->code != ERR_CONFLICT)
+        batch->err.code = ERR_INVALID;
     return 0;
 }
 
@@ -196,12 +205,17 @@ bool config_batch_changes(const struct config_batch *batch)
 
 json_t *config_batch_plan(const struct config_batch *batch)
 {
-    json_t *changes = json_array();
+    json_t *changes = json_array(), *plan;
     int unchanged = 0;
+    AUTO_PROBLEMS(warnings);
 
     for (size_t i = 0; i < batch->count; i++) {
         config_plan_add(&batch->requests[i], &batch->results[i], changes);
         unchanged += batch->results[i].outcome == CONFIG_UNCHANGED;
+        add_problems(&warnings, batch->places[i], &batch->results[i].warnings);
     }
-    return json_pack("{s:o, s:i}", "changes", changes, "unchanged", unchanged);
+    plan = json_pack("{s:o, s:i}", "changes", changes, "unchanged", unchanged);
+    if (warnings.count)
+        json_object_set_new(plan, "warnings", problems_json(&warnings));
+    return plan;
 }

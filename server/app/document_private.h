@@ -21,7 +21,7 @@ extern const struct section document_sections[];        /* ends with a NULL name
 
 struct registry *document_registry(struct station *station, const struct section *section);
 
-/* document_apply.c */
+/* document_items.c */
 void document_user_request(struct config_request *request, json_t *item, const char *place, struct document_apply *apply);
 void document_ca_request(struct config_request *request, json_t *item, const char *place, struct document_apply *apply);
 void document_host_request(struct config_request *request, json_t *item, const char *place, struct document_apply *apply);

@@ -155,6 +155,8 @@ def plans():
         is_("two" in json.dumps(one["after"]), False, "which is not shown")
         is_((other["reconnects"], other["properties"]), (False, ["description"]), "another description: it does not")
         is_(changes["OutgoingAccount/c"]["before"], None, "before the first: nothing")
+        warned = api.put(CONFIG + "?dryRun=true", {"accounts": [account("w", port=465)]})
+        is_([one["pointer"] for one in warned.json.get("warnings", [])], ["/accounts/0/port"], "what is worth knowing has its place")
         token = plan.json["planToken"]
         is_(api.put(f"{CONFIG}?plan={token}", {"accounts": [account("d")]}).status, 409, "a token of another document")
         is_(api.put(f"{CONFIG}?plan={token}&prune=true", document).status, 409, "or of another way to apply it")
@@ -207,6 +209,7 @@ def wrong():
              [("/users/0/type", "property.choice")]),
             ("a new user without a password", {"users": [{"name": "u"}]}, [("/users/0/password", "property.required")]),
             ("a short password", {"users": [{"name": "u", "password": "x"}]}, [("/users/0/password", "password.short")]),
+            ("a service that there is not", {"services": [{"name": "MailService"}]}, [("/services/0", "notFound")]),
             ("an account that nobody has", {"services": [{"name": "EmailService", "defaultOutgoingAccount": "none"}]},
              [("/services/0/defaultOutgoingAccount", "reference.missing")]),
             ("a webhook that may not go there", {"webhooks": [{"name": "w", "url": "http://127.0.0.1/", "secret": SECRET}]},
