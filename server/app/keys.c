@@ -349,6 +349,13 @@ static json_t *present_names(const struct key_pair *pair)
     return names;
 }
 
+static const char *subject_of(const struct key_pair *pair)
+{
+    const char *subject = json_string_value(json_object_get(pair->certificate, "subject"));
+
+    return subject && *subject ? subject : NULL;
+}
+
 int keys_request(const struct entry *entry, const json_t *document, struct buf *pem, struct err *err)
 {
     AUTO_PROBLEMS(problems);
@@ -360,9 +367,7 @@ int keys_request(const struct entry *entry, const json_t *document, struct buf *
 
     read_wish(&wish, document, sans, &problems);
     if (wish.subject.dn == NULL && wish.subject.common_name == NULL && given == NULL)
-        wish.subject.dn = json_string_value(json_object_get(pair->certificate, "subject"));
-    if (wish.subject.dn && *wish.subject.dn == '\0')
-        wish.subject.dn = NULL;
+        wish.subject.dn = subject_of(pair);
     complete_names(&wish);
     rc = problems.count ? err_id(err, ERR_INVALID, problems.items[0].code, problems.items[0].pointer, "%s", problems.items[0].detail)
                         : own_key_request(pair->private_key.value, &wish.subject, pem, err);

@@ -129,6 +129,15 @@ static int add_alt_name(const struct paper *paper, const struct alt_name *name)
                                                              GNUTLS_FSAN_APPEND);
 }
 
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
 static int refuse(struct err *err, const char *at, const char *wrong)
 {
     return err_id(err, ERR_INVALID, "key.subject", at, "%s", wrong);
@@ -138,9 +147,9 @@ static int write_subject(const struct paper *paper, const struct own_subject *su
 {
     const char *name = subject->common_name;
 
-    if (name && (*name == '\0' || strlen(name) > CN_MAX || !str_is_utf8(str_c(name)) || str_has_control(str_c(name))))
+    if (name && (*name == '\0' || characters(name) > CN_MAX || !str_is_utf8(str_c(name)) || str_has_control(str_c(name))))
         return refuse(err, "/commonName", "commonName has 1 to 64 characters of one line.");
-    if (subject->dn && (strlen(subject->dn) > DN_MAX || str_has_control(str_c(subject->dn)) || set_dn(paper, subject->dn) < 0))
+    if (subject->dn && (*subject->dn == '\0' || strlen(subject->dn) > DN_MAX || str_has_control(str_c(subject->dn)) || set_dn(paper, subject->dn) < 0))
         return refuse(err, "/subject", "subject must be a distinguished name such as CN=mail.example.com,O=Example.");
     if (name && set_common_name(paper, name) < 0)
         return refuse(err, "/commonName", "commonName can't stand in a certificate.");
@@ -188,6 +197,14 @@ int own_subject_check(const struct own_subject *subject, struct err *err)
     rc = write_names(&paper, subject, err);
     gnutls_x509_crq_deinit(paper.crq);
     return rc;
+}
+
+/* GnuTLS takes some values and stumbles over them when all is put together: hex that is no DER, for one. */
+static int failed(const struct own_subject *subject, int rc, struct err *err)
+{
+    if (subject->dn)
+        return refuse(err, "/subject", "A value of subject can't stand in a certificate.");
+    return err_set(err, ERR_INTERNAL, NULL, "Making a certificate failed: %s", gnutls_strerror(rc));
 }
 
 /* ---- making ---- */
@@ -283,7 +300,7 @@ static int make(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key, enum own_key_
         rc = fill(cert, key, type, days);
     if (rc == 0)
         rc = sign(&paper, key);
-    return rc < 0 ? err_set(err, ERR_INTERNAL, NULL, "Making a certificate failed: %s", gnutls_strerror(rc)) : 0;
+    return rc < 0 ? failed(subject, rc, err) : 0;
 }
 
 int own_key_make(enum own_key_type type, const struct own_subject *subject, int days, struct buf *cert_pem, struct buf *key_pem,
@@ -336,7 +353,7 @@ int own_key_request(const char *key_pem, const struct own_subject *subject, stru
     if (rc == 0) {
         rc = fill_request(&paper, key, key_pem, pem);
         if (rc < 0)
-            err_set(err, ERR_INTERNAL, NULL, "Making a certificate request failed: %s", gnutls_strerror(rc));
+            failed(subject, rc, err);
     }
     gnutls_x509_crq_deinit(paper.crq);
     gnutls_x509_privkey_deinit(key);

@@ -103,6 +103,7 @@ def generating():
         is_((answer.status, answer.json["certificate"]["sans"]), (201, []), "any common name")
         answer = make(api, "idn", sans=["bücher.example"])
         is_(answer.json["certificate"]["sans"], ["xn--bcher-kva.example"], "international names")
+        is_(make(api, "wide", sans=[], commonName="ü" * 64).status, 201, "64 characters, whatever their bytes")
         before = len(api.get(KEYS).json["items"])
         for more, fault in (
                 ({"keyType": "dsa"}, ("/keyType", "property.choice")), ({"keyType": None}, ("/keyType", "property.choice")),
@@ -113,7 +114,9 @@ def generating():
                 ({"sans": ["*.*.com"]}, ("/sans/0", "key.name")), ({"sans": [""]}, ("/sans/0", "key.name")),
                 ({"sans": ["@x"]}, ("/sans/0", "key.name")), ({"sans": ["a@b@c"]}, ("/sans/0", "key.name")),
                 ({"sans": []}, ("/sans", "key.subject")), ({"sans": ["a.example"] * 101}, ("/sans", "key.name")),
-                ({"subject": "nonsense"}, ("/subject", "key.subject")), ({"commonName": "x" * 65}, ("/commonName", "key.subject")),
+                ({"subject": "nonsense"}, ("/subject", "key.subject")), ({"subject": ""}, ("/subject", "key.subject")),
+                ({"subject": "1.2.3.4.5=#0401"}, ("/subject", "key.subject")), ({"subject": "CN=a,,="}, ("/subject", "key.subject")),
+                ({"subject": "CN=" + "x" * 5000}, ("/subject", "key.subject")), ({"commonName": "x" * 65}, ("/commonName", "key.subject")),
                 ({"commonName": "a\nb"}, ("/commonName", "key.subject")),
                 ({"commonName": "a", "subject": "CN=b"}, ("/commonName", "property.exclusive")),
                 ({"name": "a b"}, ("/name", "name.format")), ({"name": "import"}, ("/name", "name.reserved")),
@@ -129,7 +132,7 @@ def generating():
         answer = api.post(KEYS + "?dryRun=true", {"name": "dry", "keyType": "ed25519", "sans": ["localhost"]})
         is_((answer.status, [one["action"] for one in answer.json["changes"]]), (200, ["create"]), "a dry run tells the plan")
         is_(len(api.get(KEYS).json["items"]), before, "and none of it was made")
-        ok(before == 7 and all(one["etag"] and "usedBy" in one for one in api.get(KEYS).json["items"]), "the list")
+        ok(before == 8 and all(one["etag"] and "usedBy" in one for one in api.get(KEYS).json["items"]), "the list")
         first = api.get(KEYS + "?limit=3").json
         is_((len(first["items"]), bool(first["next"])), (3, True), "in pages")
 
