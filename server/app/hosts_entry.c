@@ -459,14 +459,29 @@ json_t *hosts_entry_decision(const char *id, const struct allowed_host *host, in
 static void provision(struct allowed_host *host, int approval, const char *cert, const char *spki, unsigned accepts)
 {
     bool shown = *cert && strcmp(member(host->certificate, "sha256"), cert) == 0;
+    bool known = *cert && strcmp(host->approved_sha256, cert) == 0;
 
     host->approval = approval;
     set_text(&host->approved_sha256, cert);
-    /* Provisioned by its certificate: the key is known where that certificate is, else from the first contact. */
-    set_text(&host->approved_spki_sha256, *spki ? spki : shown ? member(host->certificate, "spkiSha256") : "");
+    /* Provisioned by its certificate: the key is known where that certificate is, or was when it was decided before; else from the
+     * first contact. */
+    if (*spki || shown || !known)
+        set_text(&host->approved_spki_sha256, *spki ? spki : shown ? member(host->certificate, "spkiSha256") : "");
     set_json(&host->accepts, words_json(approval == APPROVAL_APPROVED ? accepts : 0));
     if (shown || (*spki && strcmp(member(host->certificate, "spkiSha256"), spki) == 0))
         set_json(&host->previous, NULL);        /* what is shown is decided */
+}
+
+/* What a document accepts that doesn't say it. Put again, it accepts what it did, whatever was seen meanwhile. */
+static unsigned accepts_unsaid(const struct allowed_host *host, const char *cert, const char *spki)
+{
+    static const unsigned usual = REASON_SELF_SIGNED | REASON_UNKNOWN_ISSUER | REASON_NAME_MISMATCH;
+    unsigned shown = host ? words_set(host->reasons) : 0, accepted = host ? words_set(host->accepts) & ~REASONS_DATES : 0;
+    bool again = host && strcmp(*cert ? cert : spki, *cert ? host->approved_sha256 : host->approved_spki_sha256) == 0;
+
+    if (again && accepted)
+        return accepted;
+    return shown ? shown & REASONS_ACCEPTABLE & ~REASONS_DATES : usual;
 }
 
 /* What the document says about the place again must be what the path says. */
@@ -486,12 +501,11 @@ static void check_place(const json_t *document, const char *id, const char *host
 int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *document, int64_t days_max, const char *by, int64_t now,
                     struct problems *problems, struct err *err)
 {
-    static const unsigned usual = REASON_SELF_SIGNED | REASON_UNKNOWN_ISSUER | REASON_NAME_MISMATCH;
     AUTO_FREE char *hostname = NULL;
     char cert[65], spki[65];
     struct allowed_host *host, *before;
     int64_t port, expires_at;
-    unsigned shown, accepts;
+    unsigned accepts;
     int approval, changed;
     const char *note;
 
@@ -503,8 +517,7 @@ int hosts_entry_put(struct allowed_host **at, const char *id, const json_t *docu
     check_place(document, id, hostname, port, problems);
     if (take_fingerprint(document, "sha256", cert, problems) + take_fingerprint(document, "spkiSha256", spki, problems) == 0)
         problems_add(problems, "/sha256", "property.required", "Give the sha256 of the certificate, or the spkiSha256 of its key.");
-    shown = *at ? words_set((*at)->reasons) : 0;
-    accepts = take_accepts(document, shown ? shown & REASONS_ACCEPTABLE & ~REASONS_DATES : usual, problems);
+    accepts = take_accepts(document, accepts_unsaid(*at, cert, spki), problems);
     expires_at = take_expiry(document, accepts, approval == APPROVAL_APPROVED ? days_max : 0, now, problems);
     note = take_note(document, problems);
     if (problems->count)
