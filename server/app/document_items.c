@@ -202,7 +202,7 @@ void document_ca_request(struct config_request *request, json_t *item, const cha
     request->make = make_ca;
 }
 
-/* What stands as it was exported is no decision again: limits that came since do not hold for it. */
+/* What stands is no decision again: limits that came since do not hold for it, and a key that changed since stays a question. */
 static bool stands(const struct entry *before, const json_t *item)
 {
     json_t *now = before ? hosts_entry_decision(before->name, before->component, clock_now()) : NULL;
@@ -224,6 +224,12 @@ static int make_host(struct config_request *request, const struct entry *before,
     changed = hosts_entry_put(&host, request->name, request->document, hosts_days_max(request->station), request->actor.name,
                               clock_now(), problems, err);
     *component = host;
+    if (changed > 0 && before) {
+        json_t *decision = hosts_entry_decision(request->name, host, clock_now());
+
+        changed = !stands(before, decision);
+        json_decref(decision);
+    }
     return changed;
 }
 

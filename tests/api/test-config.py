@@ -307,6 +307,46 @@ def pruning():
         is_(api.get(CONFIG).json, now, "also after a restart")
 
 
+def exemptions():
+    """What servers do to an exemption is no change of the document."""
+    renewed, other = pki.leaf("localhost", key=leaf.key), pki.leaf("localhost")
+    with Catcher(leaf) as catcher, Postern() as postern:
+        api = postern.api
+        place = f"localhost:{catcher.port}"
+        document = {"accounts": [account("out", hostname="localhost", port=catcher.port, useSsl=True, enabled=True,
+                                         emailAuthenticator={"type": "none"})],
+                    "allowedHosts": [{"id": place, "approval": "approved", "sha256": leaf.sha256, "note": "ours"}]}
+
+        def entry():
+            return api.get(f"/api/v1/trust/allowed-hosts/{place}").json
+
+        def same(name):
+            answer = api.put(CONFIG, document)
+            ok((answer.status, answer.json.get("changes")) == (200, []), name) or diag(repr(answer))
+
+        good(api.put(CONFIG, document), "an exemption before the first contact")
+        same("again")
+        is_(api.action("out", "verify").json["ok"], True, "it holds")
+        same("again, when its key is known")
+        catcher.identity = renewed
+        is_(api.action("out", "verify").json["ok"], True, "renewed with the same key it holds")
+        same("again, with the renewed one")
+        is_(api.action("out", "verify").json["ok"], True, "and still does")
+        catcher.identity = other
+        is_(api.action("out", "verify").json["ok"], False, "another key")
+        is_(entry()["approval"], "changed", "is a question")
+        same("to which the document is no answer")
+        is_(entry()["approval"], "changed", "so that it stays one")
+        is_(api.get(CONFIG).json["allowedHosts"][0]["approval"], "approved", "the export tells the decision that stands")
+        document["allowedHosts"][0].update(sha256=other.sha256, note="changed by us")
+        plan = api.put(CONFIG, document)
+        is_([(change["resource"], change["action"]) for change in plan.json["changes"]], [(f"AllowedHost/{place}", "change")],
+            "another fingerprint answers it")
+        is_((plan.json["changes"][0]["before"]["sha256"], plan.json["changes"][0]["after"]["sha256"]), (leaf.sha256, other.sha256),
+            "before and after")
+        is_((entry()["approval"], api.action("out", "verify").json["ok"]), ("approved", True), "and holds")
+
+
 def many():
     with Postern() as postern:
         api = postern.api.clone(timeout=scale(60, 300))
@@ -384,4 +424,4 @@ def swallow(postern, document):
         pass        # it was killed
 
 
-main(round_trip, plans, wrong, order, pruning, many, at_once, killed)
+main(round_trip, plans, wrong, order, pruning, exemptions, many, at_once, killed)
