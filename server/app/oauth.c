@@ -378,11 +378,10 @@ static bool drop(struct grant *grant, const char *token)
 {
     if (grant->token && strcmp(grant->token, token) != 0)
         return true;
-    if (grant->fetching)                /* the next one is on its way */
-        return true;
-    if (clock_mono() - grant->replaced_at < REPLACE_EVERY)
+    if (!grant->fetching && clock_mono() - grant->replaced_at < REPLACE_EVERY)
         return false;
-    grant->replaced_at = clock_mono();
+    if (!grant->fetching)               /* else the next one is on its way */
+        grant->replaced_at = clock_mono();
     mem_free_secret(TAKE(grant->token));
     return true;
 }
