@@ -210,8 +210,22 @@ async function oneStream() {
     await second.close();
 }
 
+/* A proxy that lets no stream through. */
+async function polled() {
+    const other = await openPage(browser, stack.url);
+    await other.context.route("**/api/v1/events", (route) => route.abort());
+    await other.page.reload();
+    await logIn(other.page, stack);
+    await goTo(other.page, "#/accounts/alerts/messages", "tbody tr");
+    await post("alerts", { subject: "Seen without a stream" });
+    await other.page.locator("tbody tr").filter({ hasText: "Seen without a stream" }).filter({ hasText: "sent" }).waitFor();
+    ok(true, "without a stream, what changes is asked for");
+    is(other.faults, [], "and nothing is wrong with that");
+    await other.context.close();
+}
+
 try {
-    await story(page, prepare, outbox, failures, inbox, everyAccount, oneStream);
+    await story(page, prepare, outbox, failures, inbox, everyAccount, polled, oneStream);
     if (!is(faults, [], "no console error, no CSP message, no request to another origin"))
         diag(faults.join("\n"));
 } finally {

@@ -394,6 +394,30 @@ export interface components {
             description?: string;
             role?: string;
         };
+        WebhookTest: {
+            ok?: boolean;
+            status?: number;
+            ms?: number;
+            code?: string;
+            cause?: string;
+            delivery?: string;
+        };
+        Delivery: {
+            id?: string;
+            event?: number;
+            type?: string;
+            state?: string;
+            attempts?: number;
+            createdAt?: string | null;
+            lastAttempt?: string | null;
+            nextAttempt?: string | null;
+            finishedAt?: string | null;
+            status?: number;
+            ms?: number;
+            code?: string | null;
+            cause?: string | null;
+            body?: unknown;
+        };
         AuditEntry: {
             id?: number;
             at?: string | null;
@@ -408,6 +432,7 @@ export interface components {
         Tree: components["schemas"]["TreeNode"];
         UserCaPatch: components["schemas"]["UserCa"];
         UserPatch: components["schemas"]["User"];
+        WebhookPatch: components["schemas"]["Webhook"];
         Account: components["schemas"]["OutgoingAccount"] | components["schemas"]["IncomingAccount"];
         Service: components["schemas"]["EmailService"] | components["schemas"]["CertificateService"] | components["schemas"]["WebService"] | components["schemas"]["UserService"];
         AccountList: {
@@ -464,6 +489,14 @@ export interface components {
         };
         EventTypeList: {
             items: components["schemas"]["EventType"][];
+            next: string | null;
+        };
+        WebhookList: {
+            items: components["schemas"]["Webhook"][];
+            next: string | null;
+        };
+        DeliveryList: {
+            items: components["schemas"]["Delivery"][];
             next: string | null;
         };
         OutgoingAccount: {
@@ -739,6 +772,24 @@ export interface components {
             type?: "User";
             readonly etag?: string;
             password?: string;
+        };
+        Webhook: {
+            enabled?: boolean;
+            description?: string;
+            url?: string;
+            secret?: string | {
+                $file: string;
+            };
+            secretSet?: boolean;
+            /** @default [] */
+            events: string[];
+            /** @default [] */
+            accounts: string[];
+            readonly status?: Record<string, never> | unknown[] | null;
+            name?: string;
+            /** @constant */
+            type?: "Webhook";
+            readonly etag?: string;
         };
         AccountStatus: {
             status?: components["schemas"]["Status"];
