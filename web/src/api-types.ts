@@ -26,6 +26,8 @@ export interface components {
             action?: string;
             before?: unknown;
             after?: unknown;
+            properties?: string[];
+            reconnects?: boolean;
         };
         Impact: {
             allowedHost?: string;
@@ -38,6 +40,7 @@ export interface components {
             unchanged?: number;
             warnings?: components["schemas"]["Fault"][];
             impact?: components["schemas"]["Impact"][];
+            planToken?: string;
         };
         Status: {
             state?: string;
@@ -145,6 +148,35 @@ export interface components {
             code?: string;
             cause?: string;
             advice?: string;
+        };
+        NewKeyPair: {
+            name?: string;
+            keyType?: string;
+            subject?: string;
+            commonName?: string;
+            sans?: string[];
+            days?: number;
+        };
+        KeyPairImport: {
+            name?: string;
+            pem?: string;
+            pkcs12?: string;
+            passphrase?: string;
+        };
+        KeyPairCertificate: {
+            pem?: string;
+        };
+        KeyPairSubject: {
+            subject?: string;
+            commonName?: string;
+            sans?: string[];
+        };
+        KeyPairExport: {
+            passphrase?: string;
+            format?: string;
+        };
+        CertificateRequest: {
+            pem?: string;
         };
         Attachment: {
             filename?: string;
@@ -342,6 +374,7 @@ export interface components {
              * @example account.created
              * @example account.deleted
              * @example account.renamed
+             * @example account.secretExpires
              * @example account.status
              * @example certificate.approved
              * @example certificate.challenge
@@ -349,6 +382,7 @@ export interface components {
              * @example certificate.forgotten
              * @example certificate.redundant
              * @example certificate.rejected
+             * @example config.applied
              * @example events.gap
              * @example events.lost
              * @example keyPair.changed
@@ -747,7 +781,7 @@ export interface components {
         };
         KeyPair: {
             readonly certificate?: Record<string, never> | unknown[] | null;
-            readonly chain?: string;
+            chain?: string;
             readonly privateKey?: string | {
                 $file: string;
             };
@@ -758,6 +792,9 @@ export interface components {
             type?: "KeyPair";
             readonly id?: string;
             readonly etag?: string;
+            readonly usedBy?: string[];
+            readonly daysLeft?: number | null;
+            readonly warnings?: components["schemas"]["Fault"][];
         };
         User: {
             /** @enum {string} */
@@ -791,6 +828,221 @@ export interface components {
             type?: "Webhook";
             readonly etag?: string;
         };
+        Config: {
+            accounts?: ({
+                enabled?: boolean;
+                description?: string;
+                hostname?: string;
+                /** @enum {string} */
+                transport?: "smtp";
+                useSsl?: boolean;
+                useStartTls?: boolean;
+                port?: number;
+                /** @enum {string} */
+                tlsMinProtocol?: "tlsv1.0" | "tlsv1.1" | "tlsv1.2" | "tlsv1.3";
+                verifyName?: string;
+                /** @enum {string} */
+                trustStores?: "systemAndUser" | "user" | "system";
+                connectionTimeout?: number;
+                /**
+                 * @default {
+                 *       "type": "basic"
+                 *     }
+                 */
+                emailAuthenticator: {
+                    username?: string;
+                    password?: string | {
+                        $file: string;
+                    };
+                    passwordSet?: boolean;
+                    /** @enum {string} */
+                    mechanism?: "auto" | "SCRAM-SHA-256-PLUS" | "SCRAM-SHA-256" | "SCRAM-SHA-1-PLUS" | "SCRAM-SHA-1" | "PLAIN" | "LOGIN" | "CRAM-MD5";
+                    /** @constant */
+                    type: "basic";
+                } | {
+                    /** @enum {string} */
+                    provider?: "microsoft365" | "gmail" | "custom";
+                    /** @enum {string} */
+                    grant?: "clientCredentials" | "authorizationCode" | "deviceCode";
+                    username?: string;
+                    tenant?: string;
+                    clientId?: string;
+                    clientSecret?: string | {
+                        $file: string;
+                    };
+                    clientSecretSet?: boolean;
+                    /** @default null */
+                    clientSecretExpires: string | null;
+                    scope?: string;
+                    metadataUrl?: string;
+                    /** @constant */
+                    type: "oauth2";
+                } | {
+                    /** @constant */
+                    type: "none";
+                };
+                allowCleartextAuth?: boolean;
+                from?: string;
+                replyTo?: string;
+                batch?: boolean;
+                pollrate?: number;
+                /** @enum {string} */
+                deliveryGuarantee?: "atLeastOnce" | "atMostOnce";
+                retryFor?: number;
+                maxQueueSize?: number;
+                maxMessageSize?: number;
+                maxSendablePerDay?: number;
+                maxConnections?: number;
+                allowDisabledQueuing?: boolean;
+                retention?: number;
+                debug?: boolean;
+                name: string;
+                /** @constant */
+                type: "OutgoingAccount";
+            } | {
+                enabled?: boolean;
+                description?: string;
+                hostname?: string;
+                /** @enum {string} */
+                transport?: "imap" | "pop3";
+                useSsl?: boolean;
+                useStartTls?: boolean;
+                port?: number;
+                /** @enum {string} */
+                tlsMinProtocol?: "tlsv1.0" | "tlsv1.1" | "tlsv1.2" | "tlsv1.3";
+                verifyName?: string;
+                /** @enum {string} */
+                trustStores?: "systemAndUser" | "user" | "system";
+                connectionTimeout?: number;
+                /**
+                 * @default {
+                 *       "type": "basic"
+                 *     }
+                 */
+                emailAuthenticator: {
+                    username?: string;
+                    password?: string | {
+                        $file: string;
+                    };
+                    passwordSet?: boolean;
+                    /** @enum {string} */
+                    mechanism?: "auto" | "SCRAM-SHA-256-PLUS" | "SCRAM-SHA-256" | "SCRAM-SHA-1-PLUS" | "SCRAM-SHA-1" | "PLAIN" | "LOGIN" | "CRAM-MD5";
+                    /** @constant */
+                    type: "basic";
+                } | {
+                    /** @enum {string} */
+                    provider?: "microsoft365" | "gmail" | "custom";
+                    /** @enum {string} */
+                    grant?: "clientCredentials" | "authorizationCode" | "deviceCode";
+                    username?: string;
+                    tenant?: string;
+                    clientId?: string;
+                    clientSecret?: string | {
+                        $file: string;
+                    };
+                    clientSecretSet?: boolean;
+                    /** @default null */
+                    clientSecretExpires: string | null;
+                    scope?: string;
+                    metadataUrl?: string;
+                    /** @constant */
+                    type: "oauth2";
+                };
+                allowCleartextAuth?: boolean;
+                mailbox?: string;
+                push?: boolean;
+                pollrate?: number;
+                /** @enum {string} */
+                deliveryPolicy?: "markAsRead" | "markAsUnread" | "delete";
+                ignoreAttachments?: boolean;
+                maxPerPoll?: number;
+                maxMessageSize?: number;
+                retention?: number;
+                debug?: boolean;
+                name: string;
+                /** @constant */
+                type: "IncomingAccount";
+            })[];
+            allowedHosts?: {
+                id: string;
+                /** @enum {unknown} */
+                approval: "approved" | "rejected";
+                accepts?: string[];
+                expiresAt?: string | null;
+                note?: string;
+                sha256?: string;
+                spkiSha256?: string;
+                hostname?: string;
+                port?: unknown;
+            }[];
+            services?: ({
+                enabled?: boolean;
+                defaultOutgoingAccount?: string;
+                /** @constant */
+                name: "EmailService";
+                /** @constant */
+                type: "EmailService";
+            } | {
+                systemTrustStore?: string;
+                exemptionDaysMax?: number;
+                /** @constant */
+                name: "CertificateService";
+                /** @constant */
+                type: "CertificateService";
+            } | {
+                /** @default [] */
+                allowedHosts: string[];
+                httpsKey?: string;
+                sessionIdle?: number;
+                sessionLifetime?: number;
+                /** @default [] */
+                webhookPrivateTargets: string[];
+                /** @constant */
+                name: "WebService";
+                /** @constant */
+                type: "WebService";
+            } | {
+                minPasswordLength?: number;
+                failuresBeforeLockout?: number;
+                lockout?: number;
+                /** @constant */
+                name: "UserService";
+                /** @constant */
+                type: "UserService";
+            })[];
+            userCas?: {
+                id: string;
+                names?: string[];
+                certificate?: string;
+            }[];
+            users?: {
+                /** @enum {string} */
+                role?: "viewer" | "operator" | "admin";
+                description?: string;
+                name: string;
+                /** @constant */
+                type?: "User";
+                password?: string | {
+                    $file: string;
+                };
+            }[];
+            webhooks?: {
+                enabled?: boolean;
+                description?: string;
+                url?: string;
+                secret?: string | {
+                    $file: string;
+                };
+                secretSet?: boolean;
+                /** @default [] */
+                events: string[];
+                /** @default [] */
+                accounts: string[];
+                name: string;
+                /** @constant */
+                type?: "Webhook";
+            }[];
+        };
         AccountStatus: {
             status?: components["schemas"]["Status"];
             readonly lastPollSuccess?: string | null;
@@ -806,6 +1058,9 @@ export interface components {
             readonly lastDiscardCause?: string;
             readonly numberReceived?: number;
             readonly unacknowledged?: number;
+            readonly clientSecretExpires?: string | null;
+            readonly clientSecretDays?: number;
+            readonly clientSecretAdvice?: string;
         };
     };
     responses: never;
