@@ -75,7 +75,9 @@ json_t *api_next_name_json(struct http_call *call, const char *name);
 json_t *api_next_json(struct http_call *call, int64_t number);
 void api_add_next(struct http_call *call, struct buf *into, const char *name /* NULL: null */);
 /* A whole page of a registry, each item with its etag. */
-void api_answer_list(struct http_call *call, struct registry *registry, json_t *(*item)(const struct entry *entry));
+typedef json_t *api_item(struct http_call *call, const struct entry *entry);
+void api_answer_list(struct http_call *call, struct registry *registry, api_item *item);
+json_t *api_configuration(struct http_call *call, const struct entry *entry);   /* an item that is its configuration */
 
 /* ---- writes to configuration ---- */
 

@@ -107,7 +107,13 @@ void api_add_next(struct http_call *call, struct buf *into, const char *name)
     json_decref(next);
 }
 
-void api_answer_list(struct http_call *call, struct registry *registry, json_t *(*item)(const struct entry *entry))
+json_t *api_configuration(struct http_call *call, const struct entry *entry)
+{
+    (void)call;
+    return entry_json(entry);
+}
+
+void api_answer_list(struct http_call *call, struct registry *registry, api_item *item)
 {
     struct api_page at;
     struct entry **page;
@@ -120,7 +126,7 @@ void api_answer_list(struct http_call *call, struct registry *registry, json_t *
     items = json_array();
     count = registry_page(registry, at.after, (size_t)at.limit, NULL, NULL, &page, &more);
     for (size_t i = 0; i < count; i++) {
-        json_t *one = item(page[i]);
+        json_t *one = item(call, page[i]);
 
         json_object_set_new(one, "etag", json_string(entry_etag(page[i])));
         json_array_append_new(items, one);

@@ -25,7 +25,7 @@ static struct entry *find_service(struct http_call *call)
 
 static void service_list(struct http_call *call)
 {
-    api_answer_list(call, api_station(call)->services, entry_json);
+    api_answer_list(call, api_station(call)->services, api_configuration);
 }
 
 static void service_get(struct http_call *call)

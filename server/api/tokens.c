@@ -19,19 +19,20 @@ static json_t *time_json(int64_t at)
 }
 
 /* `name` is what people call it; the id is what it is found by. */
-static json_t *token_json(const struct entry *entry)
+static json_t *token_json(struct http_call *call, const struct entry *entry)
 {
     const struct token *token = entry->component;
 
+    (void)call;
     return json_pack("{s:s, s:s, s:s, s:O, s:o, s:s, s:o}", "id", entry->name, "name", token->label, "role",
                      user_roles[token->role], "accounts", token->accounts, "expiresAt", time_json(token->expires_at),
                      "createdBy", token->created_by, "createdAt", time_json(token->created_at));
 }
 
-static json_t *token_status_json(const struct entry *entry)
+static json_t *token_status_json(struct http_call *call, const struct entry *entry)
 {
     const struct token *token = entry->component;
-    json_t *json = token_json(entry);
+    json_t *json = token_json(call, entry);
 
     json_object_set_new(json, "lastUsed", time_json(__atomic_load_n(&token->last_used, __ATOMIC_RELAXED)));
     return json;
@@ -51,9 +52,9 @@ static void token_get(struct http_call *call)
         api_answer_not_found(call, "token", http_param(call, "id"));
     } else if (api_include_status(call)) {
         http_add_header(call, "Cache-Control", "no-store");
-        api_answer_json(call, 200, token_status_json(entry));
+        api_answer_json(call, 200, token_status_json(call, entry));
     } else {
-        api_answer_tagged(call, entry, token_json(entry));
+        api_answer_tagged(call, entry, token_json(call, entry));
     }
 }
 
@@ -69,7 +70,7 @@ static void create_done(struct users_token *request, const struct err *err)
         http_answer_err(call, err);
         return;
     }
-    json = token_json(request->entry);
+    json = token_json(call, request->entry);
     json_object_set_new(json, "token", json_string(request->text));
     location = mem_printf("/api/v1/tokens/%s", request->entry->name);
     http_add_header(call, "Location", location);

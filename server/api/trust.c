@@ -32,10 +32,11 @@ static void system_list(struct http_call *call)
 
 /* ---- User Trust Store ---- */
 
-static json_t *ca_json(const struct entry *entry)
+static json_t *ca_json(struct http_call *call, const struct entry *entry)
 {
     json_t *json = json_object();
 
+    (void)call;
     json_object_set_new(json, "id", json_string(entry->name));
     component_to_json(entry->type, entry->component, VIEW_CONFIG, json);
     component_to_json(entry->type, entry->component, VIEW_STATUS, json);
@@ -54,7 +55,7 @@ static void user_get(struct http_call *call)
     if (entry == NULL)
         api_answer_not_found(call, "certificate", http_param(call, "id"));
     else
-        api_answer_tagged(call, entry, ca_json(entry));
+        api_answer_tagged(call, entry, ca_json(call, entry));
 }
 
 static void add_import_plan(json_t *answer, const struct cas_import *import)
@@ -118,8 +119,8 @@ static json_t *ca_plan(const struct cas_write *write)
 
     if (changed)
         json_array_append_new(changes, json_pack("{s:o, s:s, s:o, s:o}", "resource", json_sprintf("UserCa/%s", write->id), "action",
-                                                 write->after ? "change" : "delete", "before", ca_json(write->before), "after",
-                                                 write->after ? ca_json(write->after) : json_null()));
+                                                 write->after ? "change" : "delete", "before", ca_json(write->ctx, write->before), "after",
+                                                 write->after ? ca_json(write->ctx, write->after) : json_null()));
     return json_pack("{s:o, s:i, s:O}", "changes", changes, "unchanged", !changed, "impact", write->impact);
 }
 
@@ -134,7 +135,7 @@ static void answer_ca_write(struct cas_write *write, const struct err *err)
     else if (write->dry_run)
         api_answer_json(call, 200, ca_plan(write));
     else if (write->after)
-        api_answer_tagged(call, write->after, ca_json(write->after));
+        api_answer_tagged(call, write->after, ca_json(call, write->after));
     else
         http_answer_empty(call, 204);
 }

@@ -8,15 +8,11 @@
 #include "component/json.h"
 #include "model/user.h"
 
-static json_t *user_json(const struct entry *entry)
-{
-    return entry_json(entry);
-}
-
-static json_t *user_status_json(const struct entry *entry)
+static json_t *user_status_json(struct http_call *call, const struct entry *entry)
 {
     json_t *json = entry_json(entry);
 
+    (void)call;
     component_to_json(entry->type, entry->component, VIEW_STATUS, json);
     return json;
 }
@@ -24,7 +20,7 @@ static json_t *user_status_json(const struct entry *entry)
 static void users_list(struct http_call *call)
 {
     http_add_header(call, "Cache-Control", "no-store");
-    api_answer_list(call, api_station(call)->users, api_include_status(call) ? user_status_json : user_json);
+    api_answer_list(call, api_station(call)->users, api_include_status(call) ? user_status_json : api_configuration);
 }
 
 static void user_get(struct http_call *call)
@@ -35,7 +31,7 @@ static void user_get(struct http_call *call)
         api_answer_not_found(call, "user", http_param(call, "name"));
     } else if (api_include_status(call)) {
         http_add_header(call, "Cache-Control", "no-store");
-        api_answer_json(call, 200, user_status_json(entry));
+        api_answer_json(call, 200, user_status_json(call, entry));
     } else {
         api_answer_entry(call, entry);
     }

@@ -31,32 +31,11 @@ static json_t *with_status(struct http_call *call, const struct entry *entry)
 
 static void webhook_list(struct http_call *call)
 {
-    struct api_page at;
-    struct entry **page;
-    json_t *items, *next;
-    size_t count;
-    bool more;
+    bool status = api_include_status(call);
 
-    if (!api_include_status(call)) {
-        api_answer_list(call, api_station(call)->webhooks, entry_json);
-        return;
-    }
-    if (api_page(call, &at) < 0)
-        return;
-    items = json_array();
-    count = registry_page(api_station(call)->webhooks, at.after, (size_t)at.limit, NULL, NULL, &page, &more);
-    for (size_t i = 0; i < count; i++) {
-        json_t *one = with_status(call, page[i]);
-
-        json_object_set_new(one, "etag", json_string(entry_etag(page[i])));
-        json_array_append_new(items, one);
-    }
-    next = more ? api_next_name_json(call, page[count - 1]->name) : json_null();
-    for (size_t i = 0; i < count; i++)
-        entry_free(page[i]);
-    free(page);
-    http_add_header(call, "Cache-Control", "no-store");
-    api_answer_json(call, 200, json_pack("{s:o, s:o}", "items", items, "next", next));
+    if (status)
+        http_add_header(call, "Cache-Control", "no-store");
+    api_answer_list(call, api_station(call)->webhooks, status ? with_status : api_configuration);
 }
 
 static void webhook_get(struct http_call *call)
