@@ -178,7 +178,7 @@ static void work(void *ctx)
     struct courier *courier = hook->courier;
     int64_t until = clock_mono() + SLICE, next;
     struct target *target = NULL;
-    bool hurried, stopping;
+    bool hurried;
 
     do {
         pthread_mutex_lock(&courier->lock);
@@ -188,12 +188,11 @@ static void work(void *ctx)
         next = step(hook, &target, hurried, until);
     } while (next == COURIER_AT_ONCE && clock_mono() < until && hook->failures == 0 && !atomic_load(&courier->station->stopping));
     target_close(target);
-    stopping = atomic_load(&courier->station->stopping);
     pthread_mutex_lock(&courier->lock);
     hook->running = false;
-    if (!stopping && !hook->removed && (hook->again || next == COURIER_AT_ONCE))
+    if (courier->started && !hook->removed && (hook->again || next == COURIER_AT_ONCE))
         submit(hook);
-    else if (!stopping && !hook->removed && next > 0)
+    else if (courier->started && !hook->removed && next > 0)
         set_alarm(hook, next);
     pthread_mutex_unlock(&courier->lock);
     hook_free(hook);
@@ -402,9 +401,14 @@ void courier_start(struct courier *courier)
 
 int courier_stop(struct courier *courier)
 {
+    bool started;
     int rc;
 
-    if (!courier->started)
+    pthread_mutex_lock(&courier->lock);
+    started = courier->started;
+    courier->started = false;           /* no job that holds a webhook comes any more */
+    pthread_mutex_unlock(&courier->lock);
+    if (!started)
         return 0;
     clients_stop(courier->clients);
     rc = jobs_stop(courier->slow, SECONDS(5));

@@ -46,7 +46,7 @@ struct courier {
     struct clients *clients;
     atomic_bool any;                    /* there are webhooks */
     atomic_bool told;                   /* a look around is on its way */
-    bool started;
+    bool started;                       /* and not stopped yet; under the lock */
 };
 
 struct attempt;
