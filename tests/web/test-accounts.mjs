@@ -111,7 +111,7 @@ async function users() {
     is(await other.page.getByRole("link", { name: "API Tokens" }).count(), 0, "an operator sees no users and no tokens");
     await page.getByRole("button", { name: "Log out operator-1" }).click();
     await dialog.getByRole("button", { name: "Log out" }).click();
-    await other.page.locator("dialog[open]").getByText("Your session has ended.").waitFor();
+    await other.page.locator("dialog[open]").getByText("Your session has ended.").waitFor({ timeout: 60_000 });     /* a stream ends within 20 s */
     ok(true, "logged out everywhere by an administrator");
     await page.getByRole("button", { name: "Password… operator-1" }).click();
     await dialog.getByRole("textbox", { name: "New password" }).fill("another long password");

@@ -295,6 +295,9 @@ async function expired() {
 
 async function conflict() {
     await goTo(page, "#/accounts/alerts", '[data-property="port"]');
+    await stack.api("PATCH", "/accounts/alerts", { description: "by somebody else" });
+    await page.waitForFunction(() => document.querySelector("[data-property=description] textarea").value === "by somebody else");
+    ok(true, "what somebody else saves shows at once where nothing was typed");
     await editor("description").fill("mine");
     await stack.api("PATCH", "/accounts/alerts", { description: "theirs", connectionTimeout: 20 });
     await save(false);

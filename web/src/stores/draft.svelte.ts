@@ -38,6 +38,15 @@ export class Draft {
         this.loaded = true;
     }
 
+    /* The same, quietly; true where it was another by now. */
+    async reread(): Promise<boolean> {
+        const answer = await request<Values>(this.path);
+        if (answer.etag === this.etag)
+            return false;
+        this.#take(answer.data, answer.etag);
+        return true;
+    }
+
     edit(name: string, value: unknown): void {
         const step = applyEdit(this.schema, this.values, name, value);
         const follows = { ...this.follows };

@@ -48,6 +48,7 @@ class SessionStore {
             if (!(cause instanceof Problem && cause.status === 401))
                 throw cause;
             remember(marker, null);
+            this.end();                 /* another tab logged out */
         } finally {
             this.asking = false;
         }
@@ -67,6 +68,7 @@ class SessionStore {
     async logOut(everywhere = false): Promise<void> {
         await request(everywhere ? "/sessions" : "/session", { method: "DELETE" });
         remember(marker, null);
+        this.#tell({ is: "changed" });
         location.reload();              /* forgets everything that this page knew */
     }
 
