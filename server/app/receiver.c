@@ -106,12 +106,13 @@ static int64_t about(int64_t ms, int percent)
     return span ? ms - span + (int64_t)(dice() % (uint64_t)(2 * span + 1)) : ms;
 }
 
-/* Refused credentials wait longer: asking on and on may lock the user out. */
+/* Refused credentials wait longer: asking on and on may lock the user out. A mailbox that isn't there yet, or can only be read, or that
+ * somebody else has open, locks out nobody. */
 int64_t receiver_back_off(int failures, const struct err *err)
 {
     int64_t delay = RETRY_FIRST;
 
-    if (err->code == ERR_REFUSED || err->code == ERR_ASK || strncmp(err->id, "auth.", 5) == 0)
+    if (err->code == ERR_ASK || (err->code == ERR_REFUSED && strncmp(err->id, "config.", 7) != 0))
         return sender_back_off(failures);
     for (int i = 1; i < failures && delay < RETRY_MAX; i++)
         delay *= 2;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/receiver.h"
 #include "app/sender_result.h"
 #include "base/clock.h"
 #include "tap.h"
@@ -252,6 +253,28 @@ static void test_back_off(void)
     }
 }
 
+/* Receiving: only what may lock somebody out, or waits for a person, waits as long as that. */
+static void test_receiver_back_off(void)
+{
+    static const struct { const char *id; enum err_code code; int failures; int64_t seconds; } waits[] = {
+        { "auth.refused", ERR_REFUSED, 1, 30 }, { "auth.refused", ERR_REFUSED, 20, 3600 },
+        { "cert.challenge", ERR_ASK, 1, 30 }, { "tls.starttlsNotOffered", ERR_REFUSED, 20, 3600 },
+        { "connect.refused", ERR_TEMPORARY, 1, 2 }, { "connect.refused", ERR_TEMPORARY, 20, 300 },
+        { "auth.temporary", ERR_TEMPORARY, 2, 4 }, { "config.mailbox", ERR_REFUSED, 20, 300 },
+        { "config.readOnly", ERR_REFUSED, 1, 2 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(waits); i++) {
+        struct err err = { 0 };
+        int64_t wait;
+
+        err_id(&err, waits[i].code, waits[i].id, NULL, "-");
+        wait = receiver_back_off(waits[i].failures, &err);
+        ok(wait >= SECONDS(waits[i].seconds) * 8 / 10 && wait <= SECONDS(waits[i].seconds) * 12 / 10, "receiving, %s, %d failures: about %lld s",
+           waits[i].id, waits[i].failures, (long long)waits[i].seconds);
+    }
+}
+
 int main(void)
 {
     test_apply();
@@ -261,5 +284,6 @@ int main(void)
     test_blame();
     test_send_at();
     test_back_off();
+    test_receiver_back_off();
     return done();
 }
