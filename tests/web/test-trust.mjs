@@ -178,8 +178,78 @@ async function anotherName() {
     await closed();
 }
 
+async function keys() {
+    await goTo(page, "#/services/CertificateService/keys", ".top");
+    await page.getByText("No keys of your own").waitFor();
+    await button("New key pair…").click();
+    await dialog.getByLabel("Name", { exact: true }).fill("web");
+    await dialog.getByLabel("Valid for, days").fill("99999");
+    await dialog.getByRole("button", { name: "Create" }).click();
+    await dialog.locator('[role="alert"]:not(:empty)').waitFor();
+    await accessible(page, "a new key pair, refused");
+    await dialog.getByLabel("Valid for, days").fill("400");
+    await dialog.getByRole("button", { name: "Create" }).click();
+    await closed();
+    await button("web").waitFor();
+    ok(/399 days left|400 days left/.test(await page.locator("tbody tr").innerText()), "a key pair is made, and says how long its certificate holds");
+    const menu = async (name) => {
+        await page.getByRole("button", { name: "Menu of web" }).click();
+        await page.getByRole("menuitem", { name }).click();
+    };
+    await menu("Request for a CA…");
+    await dialog.getByRole("button", { name: "Make the request" }).click();
+    await dialog.getByText("CERTIFICATE REQUEST-----").first().waitFor();
+    ok(true, "a request for a CA");
+    await accessible(page, "a certificate request");
+    await page.keyboard.press("Escape");
+    await closed();
+    await menu("Certificate from a CA…");
+    await dialog.getByLabel("PEM text").fill(stack.ca);
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.locator('[role="alert"]:not(:empty)').waitFor();
+    ok(true, "a certificate of another key is refused in words");
+    await page.keyboard.press("Escape");
+    await closed();
+    await menu("Export…");
+    await dialog.getByLabel("Passphrase, at least 12 characters").fill("short");
+    await dialog.getByLabel("Passphrase again").fill("short");
+    await dialog.getByRole("button", { name: "Export" }).click();
+    await dialog.locator('[role="alert"]:not(:empty)').waitFor();
+    for (const label of ["Passphrase, at least 12 characters", "Passphrase again"])
+        await dialog.getByLabel(label).fill("a passphrase to keep");
+    const exported = page.waitForEvent("download");
+    await dialog.getByRole("button", { name: "Export" }).click();
+    const path = join(folder, "web.p12");
+    await (await exported).saveAs(path);
+    await closed();
+    await stack.api("PATCH", "/services/WebService", { httpsKey: "web" });
+    await page.getByRole("link", { name: "WebService" }).nth(0).waitFor();
+    await menu("Delete…");
+    await dialog.locator('[role="alert"]').waitFor();
+    ok(await dialog.getByRole("button", { name: "Delete" }).isDisabled(), "what is in use can't be deleted, and that is said before");
+    await page.keyboard.press("Escape");
+    await closed();
+    await stack.api("PATCH", "/services/WebService", { httpsKey: "" });
+    await menu("Delete…");
+    await dialog.getByText("The private key is lost.").waitFor();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await page.getByText("No keys of your own").waitFor();
+    await button("Import a key pair…").click();
+    await dialog.getByLabel("File", { exact: true }).setInputFiles(path);
+    await dialog.getByLabel("Passphrase of the file").fill("not that one");
+    await dialog.getByRole("button", { name: "Import" }).click();
+    await dialog.locator('[role="alert"]:not(:empty)').waitFor();
+    await dialog.getByLabel("Passphrase of the file").fill("a passphrase to keep");
+    await dialog.getByRole("button", { name: "Import" }).click();
+    await closed();
+    await button("web").waitFor();
+    ok(true, "exported, deleted, and imported again, with its passphrase alone");
+    await accessible(page, "the User Key Store");
+    await shot(page, "keys");
+}
+
 try {
-    await story(page, rejected, issuerInstead, stores, formats, anotherName);
+    await story(page, rejected, issuerInstead, stores, formats, anotherName, keys);
     if (!is(faults, [], "no console error, no CSP message, no request to another origin"))
         diag(faults.join("\n"));
 } finally {

@@ -125,6 +125,19 @@ export async function dataUrl(path: string, type: string): Promise<string> {
     });
 }
 
+/* An answer that is a file, as bytes. */
+export async function postForBytes(path: string, body: unknown): Promise<ArrayBuffer> {
+    let response: Response;
+    try {
+        response = await fetch(base + path, { method: "POST", headers: headersOf({ method: "POST", body }), body: JSON.stringify(body), credentials: "same-origin", redirect: "error" });
+    } catch {
+        throw new Unreachable();
+    }
+    if (!response.ok)
+        throw await problemOf(response);
+    return response.arrayBuffer();
+}
+
 export async function get<T>(path: string, options: Options = {}): Promise<T> {
     return (await request<T>(path, options)).data;
 }

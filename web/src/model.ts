@@ -33,7 +33,7 @@ export type AllowedHost = With<Whole<Schemas["AllowedHost"]>, {
 export type Approval = AllowedHost["approval"];
 export type TrustedCa = With<Whole<Schemas["UserCa"]>, { certificate: Certificate }>;
 export type SystemCa = With<Whole<Schemas["SystemCa"]>, { certificate: Certificate }>;
-export type KeyPair = With<Partial<Whole<Schemas["KeyPair"]>>, { id: string }>;
+export type KeyPair = With<Partial<Whole<Schemas["KeyPair"]>>, { id: string; certificate: Certificate | null; usedBy: string[]; warnings?: Warning[] }>;
 export type Impact = Whole<Schemas["Impact"]>;
 export type Change = Whole<Schemas["Change"]>;
 export interface Plan { changes: Change[]; unchanged: number; warnings?: Warning[]; impact?: Impact[] }

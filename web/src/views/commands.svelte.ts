@@ -20,7 +20,7 @@ export interface Draft { title: string; item: PaletteItem | null; document: Valu
 export type Open =
     | { what: "new"; draft: Draft } | { what: "rename"; name: string } | { what: "delete"; names: string[] } | { what: "shortcuts" } | { what: "password" }
     | { what: "action"; name: string; action: Action } | { what: "sendTest"; name: string } | { what: "review"; id: string } | { what: "import"; pem?: string; title?: string }
-    | { what: "user" } | { what: "token" };
+    | { what: "newKey" } | { what: "importKey" } | { what: "user" } | { what: "token" };
 
 export interface Clip { name: string; document: Values; lost: string[] }
 

@@ -14,7 +14,7 @@ function of<Part, Name extends keyof Part>(part: () => Promise<Part>, name: Name
 export const parts = {
     account: of(account, "Account"), accounts: of(account, "Accounts"), charts: of(account, "Charts"), diagnostics: of(account, "Diagnostics"), messages: of(account, "Messages"),
     sendTest: of(account, "SendTest"), sheet: of(account, "Sheet"), transcript: of(account, "Transcript"),
-    certificates: of(trust, "Certificates"), challenge: of(trust, "Challenge"), importCa: of(trust, "ImportCa"),
+    certificates: of(trust, "Certificates"), challenge: of(trust, "Challenge"), importCa: of(trust, "ImportCa"), importKey: of(trust, "ImportKey"), newKey: of(trust, "NewKey"),
     logs: of(people, "Logs"), newToken: of(people, "NewToken"), newUser: of(people, "NewUser"), tokens: of(people, "Tokens"), user: of(people, "User"),
     users: of(people, "Users"),
 };

@@ -62,10 +62,13 @@ export function menuOf(node: Node, schema: Schema | null): Menu {
     if (node.type === "EmailService")
         menu.push([newMenu(), { title: t.menu.paste, disabled: !commands.clip, run: () => commands.paste() }]);
     else if (node.type === "CertificateService")
-        menu.push([{ title: t.menu.new, items: [{ title: t.trust.import, run: () => commands.show({ what: "import" }) }] }]);
+        menu.push([{ title: t.menu.new, items: [
+            { title: t.trust.import, run: () => commands.show({ what: "import" }) }, { title: `${t.keys.make}…`, run: () => commands.show({ what: "newKey" }) },
+            { title: `${t.keys.import}…`, run: () => commands.show({ what: "importKey" }) },
+        ] }]);
     else if (node.type === "UserService")
         menu.push([{ title: t.menu.new, items: [
-            { title: t.users.make, run: () => commands.show({ what: "user" }) }, { title: t.tokens.make, run: () => commands.show({ what: "token" }) },
+            { title: `${t.users.make}…`, run: () => commands.show({ what: "user" }) }, { title: `${t.tokens.make}…`, run: () => commands.show({ what: "token" }) },
         ] }]);
     return menu;
 }
