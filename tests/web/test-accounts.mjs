@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tests/run: timeout=300 jobs=2
 // The account manager: sorting, filtering, several at once; users, tokens and the audit trail.
+import { readFileSync } from "node:fs";
 import { accessible, diag, done, goTo, is, logIn, ok, openPage, shot, startBrowser, startStack, story } from "./lib.mjs";
 
 const browser = await startBrowser();
@@ -176,6 +177,33 @@ async function audit() {
     ok((await page.locator("form footer").innerText()).includes("last changed by token:test"), "and the sheet who changed it last");
 }
 
+async function configuration() {
+    await goTo(page, "#/config", "main input[type=file]");
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save as JSON" }).click();
+    const path = await (await saved).path();
+    const all = JSON.parse(readFileSync(path, "utf8"));
+    ok(JSON.stringify(all).includes("zeta") && !JSON.stringify(all).includes(stack.userPassword), "the configuration as a file, without secrets");
+    const choose = (text) => page.getByLabel("File").setInputFiles({ name: "site.json", mimeType: "application/json", buffer: Buffer.from(text) });
+    await choose("{ not JSON");
+    await page.getByText("This file is not JSON.").waitFor();
+    await choose(JSON.stringify(all));
+    await page.getByText("Nothing would change.").waitFor();
+    ok(true, "applied as it is, nothing would change");
+    await choose(JSON.stringify(all).replace('"zeta"', '"zeta","description":"by document","x":1'));
+    await page.locator(".banner").waitFor();
+    ok(true, "what is wrong in it is said");
+    const changed = JSON.parse(JSON.stringify(all), (key, value) => (value && value.name === "zeta" ? { ...value, description: "by document" } : value));
+    await choose(JSON.stringify(changed));
+    await page.getByText(/^1 change,/).waitFor();
+    await page.getByRole("cell", { name: "Description" }).waitFor();
+    await accessible(page, "what a document would change");
+    await shot(page, "plan");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await notice("1 change is made.");
+    is((await account("zeta")).description, "by document", "and applied");
+}
+
 /* The page itself ends a session that nobody uses, since what it asks by itself would keep it alive. */
 async function idle() {
     await stack.api("PATCH", "/services/WebService", { sessionIdle: 60 });
@@ -215,7 +243,7 @@ async function everywhere() {
 }
 
 try {
-    await story(page, prepare, sortAndFilter, severalAtOnce, users, tokens, audit, idle, everywhere);
+    await story(page, prepare, sortAndFilter, severalAtOnce, users, tokens, audit, configuration, idle, everywhere);
     if (!is(faults, [], "no console error, no CSP message, no request to another origin"))
         diag(faults.join("\n"));
 } finally {

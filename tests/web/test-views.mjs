@@ -47,6 +47,7 @@ const views = [
     ["user-service", "#/services/UserService/sheet", "[data-property]"],
     ["user", "#/users/admin", "main .view > *", "[data-property]"],
     ["logs", "#/logs", "main .view > *", "tbody tr"],
+    ["configuration", "#/config", "main h1", "main input[type=file]"],
     ["unknown", "#/nowhere", "h1"],
 ];
 

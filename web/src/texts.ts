@@ -153,7 +153,7 @@ export const t = {
         progress: (n: number, of: number) => `${n.toLocaleString()} of ${of.toLocaleString()} deleted.`,
         done: (name: string) => `${name} is deleted.`, doneMany: (n: number) => `${count(n, "account is", "accounts are")} deleted.`,
     },
-    views: { sheet: "Property Sheet", messages: "Messages", diagnostics: "Diagnostics", log: "Log", accounts: "Accounts", hosts: "Allowed Hosts", userTrust: "User Trust Store", systemTrust: "System Trust Store", keys: "User Key Store", users: "Users", tokens: "API Tokens" },
+    views: { sheet: "Property Sheet", messages: "Messages", diagnostics: "Diagnostics", log: "Log", accounts: "Accounts", hosts: "Allowed Hosts", userTrust: "User Trust Store", systemTrust: "System Trust Store", keys: "User Key Store", users: "Users", tokens: "API Tokens", overview: "Overview", config: "Configuration" },
     actions: {
         menu: "More actions", done: (title: string) => `${title}: done.`, go: "Go", confirm: (title: string, name: string) => `${title} on ${name}?`,
         clearQueue: (n: number) => n > 0 ? `${count(n, "waiting message is", "waiting messages are")} canceled and never sent.` : "Waiting messages are canceled and never sent.",
@@ -326,6 +326,12 @@ export const t = {
         none: "Nothing has been changed yet.", table: "Audit trail", when: "When", who: "Who", what: "What", where: "Where", find: "Find in the trail", noneFound: "Nothing here is like that; older entries may be.",
         actions: { create: "made", change: "changed", delete: "deleted", rename: "renamed", approve: "accepted", reject: "rejected", import: "imported", login: "logged in", logout: "logged out",
             logoutEverywhere: "logged out everywhere", loginFailed: "log-in failed", lockOut: "locked out", changePassword: "changed the password", probe: "looked at a certificate" } as Record<string, string>,
+    },
+    config: {
+        title: "Configuration", export: "Take it out", exportText: "Everything but secrets and messages, as one document that can be compared, kept and applied again.", exportDo: "Save as JSON",
+        apply: "Apply a document", applyText: "All of it or nothing. What it would change is shown first; what it doesn't name stays as it is.", prune: "Delete what is not in it", force: "Delete also what still has messages waiting; they are canceled",
+        notJson: "This file is not JSON.", plan: (changes: number, unchanged: number) => changes === 0 ? "Nothing would change." : `${count(changes, "change", "changes")}, ${unchanged.toLocaleString()} stay as they are`,
+        touched: "Properties", applyDo: "Apply", applied: (n: number) => `${count(n, "change is", "changes are")} made.`, actions: { create: "make", change: "change", delete: "delete", rename: "rename" } as Record<string, string>,
     },
     unknown: { title: "There is nothing at this address", text: "It may have been deleted or renamed.", home: "To the station" },
     units: { duration, bytes, names: { second: "seconds", minute: "minutes", hour: "hours", day: "days", byte: "bytes" }, ms: (ms: number) => ms < 10 && !Number.isInteger(ms) ? ms.toFixed(1) : Math.round(ms).toLocaleString() },

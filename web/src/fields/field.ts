@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every field gets, and how a value reads where it isn't edited.
+import { exact } from "../parts/times";
 import { enumTitle, variantOf, type Property, type Values } from "../schema";
 import { t } from "../texts";
 
@@ -33,6 +34,7 @@ export function display(property: Property, value: unknown): string {
     case "list": return (value as unknown[]).join(", ") || t.common.none;
     case "object": return JSON.stringify(value);
     case "quantity": return typeof value === "number" ? measured(property, value) : String(value);
+    case "time": return exact(String(value));
     default: return String(value);
     }
 }

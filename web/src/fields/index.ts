@@ -12,6 +12,7 @@ import QuantityField from "./QuantityField.svelte";
 import ReadOnlyField from "./ReadOnlyField.svelte";
 import SecretField from "./SecretField.svelte";
 import TextField from "./TextField.svelte";
+import TimeField from "./TimeField.svelte";
 import VariantField from "./VariantField.svelte";
 
 const fields: Record<Kind, Component<FieldProps>> = {
@@ -24,7 +25,7 @@ const fields: Record<Kind, Component<FieldProps>> = {
     quantity: QuantityField,
     secret: SecretField,
     text: TextField,
-    time: TextField,
+    time: TimeField,
     variant: VariantField,
 };
 

@@ -37,3 +37,10 @@ export function isoDay(at: number): string {
     const two = (n: number) => String(n).padStart(2, "0");
     return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
 }
+
+/* Local date and time as <input type="datetime-local"> wants them. */
+export function localMinute(at: string): string {
+    const d = new Date(at);
+    const two = (n: number) => String(n).padStart(2, "0");
+    return Number.isNaN(d.getTime()) ? "" : `${isoDay(d.getTime())}T${two(d.getHours())}:${two(d.getMinutes())}`;
+}

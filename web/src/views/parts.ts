@@ -15,7 +15,7 @@ export const parts = {
     account: of(account, "Account"), accounts: of(account, "Accounts"), charts: of(account, "Charts"), diagnostics: of(account, "Diagnostics"), messages: of(account, "Messages"),
     sendTest: of(account, "SendTest"), sheet: of(account, "Sheet"), transcript: of(account, "Transcript"),
     certificates: of(trust, "Certificates"), challenge: of(trust, "Challenge"), importCa: of(trust, "ImportCa"), importKey: of(trust, "ImportKey"), newKey: of(trust, "NewKey"),
-    logs: of(people, "Logs"), newToken: of(people, "NewToken"), newUser: of(people, "NewUser"), tokens: of(people, "Tokens"), user: of(people, "User"),
+    configuration: of(people, "Configuration"), logs: of(people, "Logs"), newToken: of(people, "NewToken"), newUser: of(people, "NewUser"), tokens: of(people, "Tokens"), user: of(people, "User"),
     users: of(people, "Users"),
 };
 

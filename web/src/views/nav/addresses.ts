@@ -13,6 +13,8 @@ export function addressOf(node: { name: string; type: string }, view = ""): stri
         return href("accounts", node.name, ...more);
     if (node.type.endsWith("Service"))
         return href("services", node.name, ...more);
+    if (node.type === "Station" && view)
+        return href(view);
     return node.type === "Logs" ? href("logs") : href();
 }
 
@@ -27,6 +29,7 @@ const views: Record<string, View[]> = {
         { key: "keys", title: t.views.keys }, { key: "sheet", title: t.views.sheet },
     ],
     UserService: [{ key: "", title: t.views.users, role: "admin" }, { key: "tokens", title: t.views.tokens, role: "admin" }, { key: "sheet", title: t.views.sheet }],
+    Station: [{ key: "", title: t.views.overview }, { key: "config", title: t.views.config, role: "admin" }],
     Service: [{ key: "sheet", title: t.views.sheet }],
 };
 

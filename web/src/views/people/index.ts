@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+export { default as Configuration } from "./Configuration.svelte";
 export { default as Logs } from "./Logs.svelte";
 export { default as NewToken } from "./NewToken.svelte";
 export { default as NewUser } from "./NewUser.svelte";
