@@ -3,7 +3,10 @@
 // fingerprints. No server and no browser.
 import { done, is, ok, source } from "./lib.mjs";
 
-const { applyEdit, carriedOver, complaintOf, groupsOf, mergePatch, propertiesOf, same, titleOf, usualValue } = await source("schema.ts");
+const { applyEdit, carriedOver, complaintOf, copyOf, groupsOf, mergePatch, propertiesOf, same, titleOf, usualValue } = await source("schema.ts");
+const { measured, scaleOf } = await source("fields/field.ts");
+const { count } = await source("views/messages/traffic.ts");
+const { daysLeft, shortOf } = await source("views/trust/certificates.ts");
 const { compare, groupsOf: digits, read } = await source("parts/fingerprint.ts");
 
 const ports = {
@@ -83,6 +86,22 @@ ok(same({ a: [1, { b: null }] }, { a: [1, { b: null }] }) && !same({ a: 1 }, { a
     const port = propertiesOf(type).find((p) => p.name === "port");
     is([465, -1, 70000, "4x", 1.5].map((v) => complaintOf(port, v)?.why ?? null), [null, null, "range", "number", "number"], "numbers are looked at before the server is asked");
 }
+
+{
+    const copied = copyOf({ properties: { ...type.properties, numberSent: { readOnly: true } } }, { ...plain, name: "x", numberSent: 4, emailAuthenticator: { type: "basic", username: "plant", passwordSet: true } });
+    is(copied, { values: { hostname: "", transport: "smtp", useSsl: false, useStartTls: false, port: 25, emailAuthenticator: { type: "basic", username: "plant" } }, lost: ["Password"] },
+        "a copy has neither name nor secrets nor what the server writes, and says what it lost");
+    is(copyOf(type, { emailAuthenticator: { type: "basic", password: { $file: "mail" }, passwordSet: true } }).values.emailAuthenticator.password, { $file: "mail" }, "a secret in a file is copied by its name");
+}
+is([86400, 90, 3600, 0, 432000, "x"].map((value) => scaleOf("s", value)), [86400, 1, 3600, 1, 86400, 1], "the unit that a duration is easiest to say in");
+is([measured({ unit: "s" }, 5400), measured({ unit: "bytes" }, 26214400), measured({ unit: "days" }, 30), measured({ unit: "" }, 587)], ["1 hour 30 minutes", "25 MiB", "30 days", "587"], "numbers with their units");
+{
+    const now = Date.parse("2026-11-26T10:30:00Z"), at = (hours, direction, state) => ({ date: new Date(now - hours * 3600e3).toISOString(), direction, state });
+    const hours = count([at(0, "outgoing", "sent"), at(0.2, "outgoing", "sent"), at(1, "outgoing", "failed"), at(1, "outgoing", "queued"), at(23, "incoming", "received"), at(24, "incoming", "received")], now);
+    is([hours.length, hours[23].sent, hours[22].failed, hours[22].sent, hours[0].received], [24, 2, 1, 0, 1], "messages counted by the hour of the last day, and not beyond it");
+}
+is(["CN=mail,O=Plant", "O=Only\\, Inc.,C=DE", "OU=Unit,O=Org", ""].map(shortOf), ["mail", "Only, Inc.", "Unit", ""], "the name that people know a certificate by");
+is([daysLeft("2026-12-01T00:00:00Z", Date.parse("2026-11-26T00:00:00Z")), daysLeft("2026-11-25T00:00:00Z", Date.parse("2026-11-26T12:00:00Z"))], [5, -2], "whole days left");
 
 const own = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 const colons = own.toUpperCase().match(/../g).join(":");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tests/run: timeout=300 jobs=2
+// tests/run: timeout=500 jobs=2
 // Every view by axe, light, dark and narrow, and none of them with a fault in the console.
 import { accessible, diag, done, goTo, is, logIn, ok, openPage, shot, startBrowser, startStack, story } from "./lib.mjs";
 

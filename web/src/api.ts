@@ -42,6 +42,18 @@ export function onSessionEnd(handler: () => void): void { whenSessionEnds = hand
 /* Another tab logged in anew: the handler fetches the token of now. */
 export function onStaleToken(handler: () => Promise<void>): void { whenTokenIsStale = handler; }
 
+/* How far the server's clock is ahead of this one, in ms: times are the server's, and clocks differ. */
+let ahead = 0;
+
+export function serverNow(): number { return Date.now() + ahead; }
+
+function noteClock(response: Response): void {
+    const theirs = Date.parse(response.headers.get("Date") ?? ""), difference = theirs + 500 - Date.now();
+    /* It tells whole seconds, and the answer was under way: what is less than two is none. */
+    if (!Number.isNaN(theirs))
+        ahead = Math.abs(difference) < 2000 ? 0 : difference;
+}
+
 function headersOf(options: Options): Headers {
     const headers = new Headers({ Accept: "application/json, application/problem+json" });
     const method = options.method ?? "GET";
@@ -90,6 +102,7 @@ async function requestOnce<T>(path: string, options: Options): Promise<Answer<T>
             method: options.method ?? "GET", headers: headersOf(options), body, signal,
             credentials: "same-origin", cache: "no-cache", redirect: "error",
         });
+        noteClock(response);
         if (response.ok)
             text = await response.text();
     } catch (cause) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What changes by itself: the accounts, the Allowed Hosts, and whatever the open views watch. The server's events say what to
 // read again; where they don't come, everything is read every two seconds while the page is seen.
-import { get, Problem, Unreachable } from "../api";
+import { get, Problem, serverNow, Unreachable } from "../api";
 import type { AllowedHost, Node, Page, State } from "../model";
 import { same } from "../schema";
 import { accounts } from "./accounts.svelte";
@@ -59,7 +59,7 @@ class Live {
     /* Since when the server doesn't answer, or null. */
     lostSince = $state<number | null>(null);
     streaming = $state(false);
-    now = $state(Date.now());
+    now = $state(serverNow());
     tree = $derived(this.skeleton && withAccounts(this.skeleton));
     #watches = new Map<Errand, Concerns>();
     #dirty = new Set<string>();
@@ -86,7 +86,7 @@ class Live {
             if (!document.hidden && (this.#stale || !this.streaming))
                 void this.refresh();
         });
-        setInterval(() => { this.now = Date.now(); }, clock);
+        setInterval(() => { this.now = serverNow(); }, clock);
         void this.refresh();
     }
 
@@ -124,7 +124,7 @@ class Live {
     }
 
     async #all(): Promise<void> {
-        this.now = Date.now();
+        this.now = serverNow();
         this.#stale = false;
         if (!session.current || session.ended || session.current.mustChangePassword) {
             this.#stream.stop();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is logged in, and for how long. The cookie is the browser's and out of reach; what is kept here is its name, role, CSRF
 // token and end. What the page asks by itself keeps a session alive at the server, so the page itself ends one that nobody uses.
-import { get, onSessionEnd, onStaleToken, post, Problem, request, useToken } from "../api";
+import { get, onSessionEnd, onStaleToken, post, Problem, request, serverNow, useToken } from "../api";
 import type { Role, Session } from "../model";
 import { recall, remember } from "./storage";
 
@@ -10,7 +10,8 @@ const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
 const settle = 500;
 const notice = 120_000;                  /* ms before its end, at most a third of the time it may lie idle */
 
-type Word = { is: "used" } | { is: "changed" };
+const lastUse = "postern.used";          /* when, in any tab: a tab that slept learns it before it decides */
+const grain = 5000;
 
 class SessionStore {
     current = $state.raw<Session | null>(null);
@@ -25,11 +26,9 @@ class SessionStore {
 
     constructor() {
         for (const sign of ["pointerdown", "keydown", "wheel"])
-            addEventListener(sign, () => this.#use(true), { capture: true, passive: true });
-        this.#tabs?.addEventListener("message", ({ data }: MessageEvent<Word>) => {
-            if (data.is === "used")
-                this.#use(false);
-            else if (this.current)
+            addEventListener(sign, () => this.#use(), { capture: true, passive: true });
+        this.#tabs?.addEventListener("message", ({ data }: MessageEvent<string>) => {
+            if (data === "changed" && this.current)
                 void this.resume().catch(() => {});
         });
         setInterval(() => this.#look(), 1000);
@@ -56,25 +55,25 @@ class SessionStore {
 
     async logIn(username: string, password: string): Promise<void> {
         this.#take(await post<Session>("/session", { username, password }));
-        this.#tell({ is: "changed" });
+        this.#tabs?.postMessage("changed");
     }
 
     async changePassword(old: string, next: string): Promise<void> {
         /* The server ends every session of this user and begins a new one here. */
         this.#take((await request<Session>("/session/password", { method: "PUT", body: { old, new: next } })).data);
-        this.#tell({ is: "changed" });
+        this.#tabs?.postMessage("changed");
     }
 
     async logOut(everywhere = false): Promise<void> {
         await request(everywhere ? "/sessions" : "/session", { method: "DELETE" });
         remember(marker, null);
-        this.#tell({ is: "changed" });
+        this.#tabs?.postMessage("changed");
         location.reload();              /* forgets everything that this page knew */
     }
 
     /* A little longer: any use of the page does it. */
     async stay(): Promise<void> {
-        this.#use(true);
+        this.#use();
         await this.resume();
     }
 
@@ -89,30 +88,30 @@ class SessionStore {
         remember(marker, "1");
         this.current = session;
         this.ended = false;
-        this.#used = Date.now();
+        remember(lastUse, String(Date.now()));
+        this.#use();
         this.#look();
     }
 
-    #tell(word: Word): void { this.#tabs?.postMessage(word); }
-
-    #use(tell: boolean): void {
-        const before = this.#used;
-        this.#used = Date.now();
-        if (tell && this.#used - before > 5000)
-            this.#tell({ is: "used" });
+    #use(): void {
+        const now = Date.now();
+        if (now - this.#used > grain || recall(lastUse) === null)
+            remember(lastUse, String(now));
+        this.#used = now;
     }
 
     #look(): void {
         if (!this.current || this.ended)
             return;
         const idle = this.current.idleTimeout * 1000;
-        const byIdle = this.#used + idle, byAge = this.current.expiresAt ? Date.parse(this.current.expiresAt) : Infinity;
-        const at = Math.min(byIdle, byAge), now = Date.now();
+        const used = Math.max(this.#used, Number(recall(lastUse) ?? 0)), now = Date.now();
+        const byIdle = used + idle, byAge = this.current.expiresAt ? Date.parse(this.current.expiresAt) - serverNow() + now : Infinity;
+        const at = Math.min(byIdle, byAge);
         if (byIdle <= now)
             void request("/session", { method: "DELETE" }).catch(() => {}).finally(() => this.end());
         else if (at - now <= Math.min(notice, idle / 3))
             this.ending = { at, idle: byIdle < byAge };
-        else if (this.ending && now - this.#used > settle)      /* the warning mustn't go from under the finger that presses */
+        else if (this.ending && now - used > settle)      /* the warning mustn't go from under the finger that presses */
             this.ending = null;
     }
 }
