@@ -66,6 +66,7 @@ def disk_full():
 
 def fill_up(barrage, disk, ahead):
     postern = barrage.postern
+    barrage.known = barrage.received()
     barrage.fill()
     disk.set(disk.calls() + ahead)
     time.sleep(2)
