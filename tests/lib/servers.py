@@ -154,6 +154,8 @@ class Server:
         return path
 
     def launch(self, *command, environment=None):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, stop_on_term)
         with open(self.path("output"), "ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                             env=environment, start_new_session=True)
@@ -587,9 +589,6 @@ class Site:
         self.postfix = Postfix(os.path.join(self.folder, "postfix"), identity, self.dovecot, settings)
 
     def start(self):
-        if threading.current_thread() is threading.main_thread() and \
-                signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, stop_on_term)
         try:
             self.dovecot.start()
             self.postfix.start()
