@@ -164,7 +164,7 @@ void live_restore(struct live *live, const struct account *stored)
     live->number_sent_until = stored->number_sent_until;
     live->number_discarded = stored->number_discarded;
     live->last_discard = stored->last_discard;
-    live->number_received = stored->number_received;
+    live->number_received = live->received_durably = stored->number_received;
     set_text(&live->last_discard_cause, stored->last_discard_cause);
     pthread_mutex_unlock(&live->lock);
 }
@@ -313,7 +313,7 @@ int64_t live_queue_size(struct live *live)
 
 int64_t live_received(struct live *live)
 {
-    return read_number(live, &live->number_received);
+    return read_number(live, &live->received_durably);
 }
 
 int64_t live_unacknowledged(struct live *live)
@@ -331,10 +331,22 @@ void live_count_discarded(struct live *live, int64_t now, const char *cause)
     pthread_mutex_unlock(&live->lock);
 }
 
-void live_count_received(struct live *live, int64_t by)
+void live_count_received(struct live *live)
 {
     pthread_mutex_lock(&live->lock);
-    live->number_received += by;
+    live->number_received++;
+    mark_dirty(live);
+    pthread_mutex_unlock(&live->lock);
+}
+
+/* A message is told of once it is durable, not while it is being written. */
+void live_received_done(struct live *live, bool durable)
+{
+    pthread_mutex_lock(&live->lock);
+    if (durable)
+        live->received_durably++;
+    else
+        live->number_received--;
     mark_dirty(live);
     pthread_mutex_unlock(&live->lock);
 }
@@ -442,6 +454,7 @@ json_t *live_status_json(struct station *station, const struct entry *entry)
     struct account *account = snapshot(live, entry->type);
     json_t *json = json_object();
 
+    account->number_received = live_received(live);
     component_to_json(entry->type, account, VIEW_STATUS, json);
     component_free(entry->type, account);
     json_object_update_missing_new(json, oauth_expiry_json(entry));

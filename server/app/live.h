@@ -44,7 +44,9 @@ struct live {
     int64_t queue_size;
     int64_t number_sent, number_sent_until;
     int64_t number_discarded, last_discard;
-    int64_t number_received, unacknowledged;
+    int64_t number_received;            /* with those whose transaction is under way: what that transaction stores */
+    int64_t received_durably;           /* without them: what anybody is told */
+    int64_t unacknowledged;
     char *last_discard_cause;
     bool dirty;                         /* the stored state is older */
     uint64_t stored_in;                 /* store_tx_number() of the last live_store_once(); of the writer thread */
@@ -85,7 +87,8 @@ bool live_day_is_over(struct live *live, const struct account *account, int64_t 
 enum account_state live_state(struct live *live);
 int64_t live_queue_size(struct live *live);
 void live_count_discarded(struct live *live, int64_t now, const char *cause);
-void live_count_received(struct live *live, int64_t by);
+void live_count_received(struct live *live);            /* in the transaction that stores the message */
+void live_received_done(struct live *live, bool durable);       /* after it, or after it failed */
 int64_t live_received(struct live *live);
 int64_t live_unacknowledged(struct live *live);
 void live_transcript_add(struct live *live, const char *line);

@@ -103,7 +103,7 @@ static int receipt_run(struct store_tx *tx, void *ctx, struct err *err)
         (receipt->headers_only && tell_too_large(tx, receipt, err) < 0))
         return -1;
     receipt->outcome = 1;
-    live_count_received(receive->live, 1);
+    live_count_received(receive->live);
     return live_store(tx, receive->live, receive->entry->type, err);
 }
 
@@ -114,8 +114,8 @@ static void receipt_done(void *ctx, const struct err *err)
     bool stored = err == NULL && receipt->outcome == 1;
     size_t bytes = receipt->spool.len;
 
-    if (err && receipt->outcome == 1)
-        live_count_received(receive->live, -1);
+    if (receipt->outcome == 1)
+        live_received_done(receive->live, stored);
     receipt_free(receipt);
     pthread_mutex_lock(&receive->lock);
     receive->received += stored;

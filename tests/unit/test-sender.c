@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/live.h"
 #include "app/receiver.h"
 #include "app/sender_result.h"
 #include "base/clock.h"
@@ -275,6 +276,24 @@ static void test_receiver_back_off(void)
     }
 }
 
+/* numberReceived is what a program acts upon: it must not speak of a message that a power cut could still take. */
+static void test_received_once_durable(void)
+{
+    struct lives *lives = lives_new(NULL);
+    AUTO(live) live = live_get(lives, "in");
+
+    live_count_received(live);
+    live_count_received(live);
+    is_int(live_received(live), 0, "what is being written is not told as received");
+    is_int(live->number_received, 2, "but goes with the transaction that writes it");
+    live_received_done(live, true);
+    is_int(live_received(live), 1, "it is, once it is durable");
+    live_received_done(live, false);
+    is_int(live_received(live), 1, "one whose commit failed never is");
+    is_int(live->number_received, 1, "and the next transaction doesn't store it");
+    lives_free(lives);
+}
+
 int main(void)
 {
     test_apply();
@@ -285,5 +304,6 @@ int main(void)
     test_send_at();
     test_back_off();
     test_receiver_back_off();
+    test_received_once_durable();
     return done();
 }
