@@ -209,10 +209,16 @@ static int add_event(struct store_tx *tx, const struct outbox_act *act, struct e
                       json_pack("{s:s, s:s}", "id", message->id, "state", message_state_names[message->state]), err);
 }
 
+struct acting {
+    struct outbox_act *act;
+    struct store_message_counts counts; /* of its account, once it is done */
+};
+
 static int act_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     static const char *const actions[] = { "cancel", "retry", "hold", "release", "acknowledge" };
-    struct outbox_act *act = ctx;
+    struct acting *acting = ctx;
+    struct outbox_act *act = acting->act;
     AUTO_FREE char *resource = mem_printf("Message/%s", act->id);
     struct store_audit audit = { .at = clock_now(), .who = act->actor.name, .address = act->actor.address,
                                  .action = actions[act->action], .resource = resource };
@@ -220,11 +226,27 @@ static int act_run(struct store_tx *tx, void *ctx, struct err *err)
     if (store_message_find(tx, act->id, &act->message, err) < 0 || check_account(act, err) < 0)
         return -1;
     if (act->message->acknowledged && act->action == OUTBOX_ACKNOWLEDGE)        /* by somebody before */
-        return 0;
+        return store_message_counts(tx, act->message->account, &acting->counts, err);
     if (act_on(act->message, act->action, err) < 0 || store_message_update(tx, act->message, err) < 0 ||
-        add_event(tx, act, err) < 0)
+        add_event(tx, act, err) < 0 || store_message_counts(tx, act->message->account, &acting->counts, err) < 0)
         return -1;
     return store_audit_add(tx, &audit, err);
+}
+
+/* What a job counted, told when it is done: done() comes in the order of the jobs, so the last one told is the truth. */
+static void publish_counts(struct station *station, const char *account, const struct store_message_counts *counts)
+{
+    AUTO(entry) entry = registry_get(station->accounts, account);
+    AUTO(live) live = entry ? live_get(station->lives, account) : NULL;
+
+    if (live == NULL)
+        return;
+    pthread_mutex_lock(&live->lock);
+    live->queue_size = counts->waiting;
+    live->unacknowledged = counts->unacknowledged;
+    pthread_mutex_unlock(&live->lock);
+    if (counts->due_next)
+        sender_notice(station, account, counts->due_next);
 }
 
 struct recount {
@@ -244,18 +266,8 @@ static void recount_done(void *ctx, const struct err *err)
 {
     struct recount *recount = ctx;
 
-    AUTO(entry) entry = registry_get(recount->station->accounts, recount->account);
-
-    if (err == NULL && entry) {
-        AUTO(live) live = live_get(recount->station->lives, recount->account);
-
-        pthread_mutex_lock(&live->lock);
-        live->queue_size = recount->counts.waiting;
-        live->unacknowledged = recount->counts.unacknowledged;
-        pthread_mutex_unlock(&live->lock);
-        if (recount->counts.due_next)
-            sender_notice(recount->station, recount->account, recount->counts.due_next);
-    }
+    if (err == NULL)
+        publish_counts(recount->station, recount->account, &recount->counts);
     free(recount->account);
     free(recount);
 }
@@ -271,18 +283,23 @@ void outbox_recount(struct station *station, const char *account)
 
 static void act_done(void *ctx, const struct err *err)
 {
-    struct outbox_act *act = ctx;
+    struct acting *acting = ctx;
+    struct outbox_act *act = acting->act;
 
     if (err == NULL)
-        outbox_recount(act->station, act->message->account);
+        publish_counts(act->station, act->message->account, &acting->counts);
     act->done(act, err);
     message_free(act->message);
     free(act);
+    free(acting);
 }
 
 void outbox_act(struct outbox_act *act)
 {
-    store_submit(act->station->store, act_run, act_done, act, false);
+    struct acting *acting = mem_alloc(sizeof(*acting));
+
+    acting->act = act;
+    store_submit(act->station->store, act_run, act_done, acting, false);
 }
 
 /* ---- all of an account's ---- */
@@ -307,11 +324,17 @@ static int store_paused(struct store_tx *tx, struct outbox_all *all, struct err 
     return live_store(tx, live, all->account->type, err);
 }
 
+struct bulk {
+    struct outbox_all *all;
+    struct store_message_counts counts; /* of the account, once it is done */
+};
+
 static int all_run(struct store_tx *tx, void *ctx, struct err *err)
 {
     static const enum message_state waiting[] = { MESSAGE_QUEUED, MESSAGE_DEFERRED, MESSAGE_HELD, MESSAGE_UNCERTAIN };
     static const char *const actions[] = { "flush", "clearQueue", "resetNumberSent", "pause", "resume" };
-    struct outbox_all *all = ctx;
+    struct bulk *bulk = ctx;
+    struct outbox_all *all = bulk->all;
     const char *name = all->account->name;
     AUTO(entry) present = registry_get(all->station->accounts, name);
     int64_t now = clock_now(), changed = 0;
@@ -348,6 +371,8 @@ static int all_run(struct store_tx *tx, void *ctx, struct err *err)
     }
     if ((all->what == OUTBOX_PAUSE || all->what == OUTBOX_RESUME) && store_paused(tx, all, err) < 0)
         return -1;
+    if (store_message_counts(tx, name, &bulk->counts, err) < 0)
+        return -1;
     return store_audit_add(tx, &audit, err);
 }
 
@@ -366,12 +391,13 @@ static void tell_paused(const struct outbox_all *all, const struct err *err)
 
 static void all_done(void *ctx, const struct err *err)
 {
-    struct outbox_all *all = ctx;
+    struct bulk *bulk = ctx;
+    struct outbox_all *all = bulk->all;
 
     if (all->what == OUTBOX_PAUSE || all->what == OUTBOX_RESUME)
         tell_paused(all, err);
     if (err == NULL) {
-        outbox_recount(all->station, all->account->name);
+        publish_counts(all->station, all->account->name, &bulk->counts);
         if (all->what == OUTBOX_RESET_SENT) {
             AUTO(live) live = live_get(all->station->lives, all->account->name);
 
@@ -383,9 +409,13 @@ static void all_done(void *ctx, const struct err *err)
     all->done(all, err);
     entry_free(all->account);
     free(all);
+    free(bulk);
 }
 
 void outbox_all(struct outbox_all *all)
 {
-    store_submit(all->station->store, all_run, all_done, all, false);
+    struct bulk *bulk = mem_alloc(sizeof(*bulk));
+
+    bulk->all = all;
+    store_submit(all->station->store, all_run, all_done, bulk, false);
 }
