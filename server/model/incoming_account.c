@@ -22,7 +22,8 @@ static const struct prop incoming_props[] = {
       .doc = "Store messages without their attachments." },
     { .name = "maxPerPoll", .type = PROP_INT, .range = { 1, 10000 }, .preset = "100", .unit = "messages",
       PROP_AT(struct account, max_per_poll, int64_t), .group = "Limits", .doc = "At most so many in one poll." },
-    { .name = "maxMessageSize", .type = PROP_INT, .range = { 1024, 1073741824 }, .preset = "26214400", .unit = "bytes",
+    /* SQLite holds 1,000,000,000 bytes in a value and no more; one that couldn't be stored would keep back all after it. */
+    { .name = "maxMessageSize", .type = PROP_INT, .range = { 1024, 943718400 }, .preset = "26214400", .unit = "bytes",
       PROP_AT(struct account, max_message_size, int64_t), .group = "Limits",
       .doc = "Larger ones are recorded with headers only and stay on the server." },
     { .name = "retention", .type = PROP_INT, .range = { 0, 36500 }, .preset = "30", .unit = "days",

@@ -348,6 +348,8 @@ def lists():
                     ok(False, f"Link and next agree: {answer.headers['Link']} {url}")
                     break
             is_((seen, pages), (names, -(-120 // limit)), f"limit={limit}: all of them, once, in order")
+        is_([api.patch(f"{ACCOUNTS}/{names[7]}", {"maxMessageSize": size}).status for size in (943718400, 1000000000, 1073741824)],
+            [200, 422, 422], "no message is promised room that the store doesn't have")
         both = api.get(f"{ACCOUNTS}?type={IN}").json["items"]
         is_([item["name"] for item in both], [name for name in names if name.endswith("7")], "type=")
         is_([item["name"] for item in api.get(f"{ACCOUNTS}?q=t-01&limit=500").json["items"]], names[10:20],
