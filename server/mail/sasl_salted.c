@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 
-#define KEPT_MAX 4096           /* accounts, about; some 300 bytes each */
 #define BUCKETS 1024
 
 struct salted {
@@ -60,7 +59,7 @@ static const struct salted *find(const struct sasl_salting *salting)
 /* With the lock: makes room, bucket by bucket. */
 static void drop_some(void)
 {
-    while (kept >= KEPT_MAX) {
+    while (kept >= SASL_SALTED_MAX) {
         struct salted **at = &buckets[turn++ % BUCKETS];
 
         while (*at) {

@@ -4,6 +4,8 @@
 #ifndef POSTERN_MAIL_SASL_SALTED_H
 #define POSTERN_MAIL_SASL_SALTED_H
 
+#define SASL_SALTED_MAX 4096 /* accounts, about; some 300 bytes each */
+
 /* What they are made of; the strings are the caller's. */
 struct sasl_salting {
     const char *mechanism;      /* static */

@@ -221,7 +221,8 @@ static void test_hostile(void)
 static void test_salted(void)
 {
     struct sasl_salting salting = { "SCRAM-SHA-256", "c2FsdA==", "4096", "se=cr,et" }, other;
-    char *hex = sasl_salted_get(&salting);
+    char *hex = sasl_salted_get(&salting), salt[16];
+    int kept = 0;
 
     ok(hex == NULL, "nothing is kept that wasn't put there");
     sasl_salted_put(&salting, "00ff");
@@ -234,13 +235,20 @@ static void test_salted(void)
         ok(sasl_salted_get(&other) == NULL, "not for another %s", (const char *[]){ "mechanism", "salt", "number of rounds", "password" }[i]);
     }
     for (int i = 0; i < 10000; i++) {
-        char salt[16];
-
         snprintf(salt, sizeof(salt), "%d", i);
         other.salt = salt;
         sasl_salted_put(&other, "11");
     }
-    ok(true, "ten thousand of them have a ceiling");
+    for (int i = 0; i < 10000; i++) {
+        snprintf(salt, sizeof(salt), "%d", i);
+        hex = sasl_salted_get(&other);
+        kept += hex != NULL;
+        mem_free_secret(hex);
+    }
+    ok(kept > 0 && kept <= SASL_SALTED_MAX, "of ten thousand no more than the ceiling are kept (%d)", kept);
+    hex = sasl_salted_get(&other);
+    is_str(hex, "11", "the newest among them");
+    mem_free_secret(hex);
 }
 
 int main(void)
