@@ -133,7 +133,8 @@ int receive_stopped(struct err *err)
     return err_id(err, ERR_STOPPED, "connect.stopped", NULL, "The account was changed, or Postern is stopping.");
 }
 
-char *receive_source(const struct receive *receive)
+/* Server, user and mailbox: where the messages come from. The caller frees. */
+static char *source_of(const struct receive *receive)
 {
     static const char *const protocols[] = { "smtp", "imap", "pop3" };
     const struct account *account = receive->account;
@@ -168,7 +169,7 @@ static int put_run(struct store_tx *tx, void *ctx, struct err *err)
 
 int receive_look(struct receive *receive, uint32_t uid_validity, struct err *err)
 {
-    AUTO_FREE char *source = receive_source(receive);
+    AUTO_FREE char *source = source_of(receive);
     struct look look = { receive, source };
     struct store_mailbox *mailbox = &receive->mailbox;
 
@@ -376,7 +377,8 @@ int receive_settle(struct receive *receive, const struct receive_list *list, enu
 
 /* ---- messages that can't be fetched ---- */
 
-int64_t receive_retry_delay(int64_t attempts)
+/* ms */
+static int64_t retry_delay(int64_t attempts)
 {
     return sender_back_off(attempts < 10 ? (int)attempts : 10);
 }
@@ -393,7 +395,7 @@ static int skip_run(struct store_tx *tx, void *ctx, struct err *err)
     const struct skipping *skipping = ctx;
     const char *account = live_name(skipping->receive->live);
     struct store_remote remote = { .uid = skipping->uid, .size = skipping->size, .todo = TODO_FETCH, .attempts = skipping->attempts,
-                                   .next_attempt = clock_now() + receive_retry_delay(skipping->attempts) };
+                                   .next_attempt = clock_now() + retry_delay(skipping->attempts) };
     int rc;
 
     if (receive_is_void(skipping->receive))

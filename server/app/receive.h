@@ -66,8 +66,6 @@ int receive_pop3(struct receive *receive, struct err *err);
 /* The settings were changed, the account is gone, or all is about to stop. */
 bool receive_is_void(const struct receive *receive);
 int  receive_stopped(struct err *err);                  /* -1 */
-/* Server, user and mailbox: where the messages come from. The caller frees. */
-char *receive_source(const struct receive *receive);
 /* What is stored about the mailbox, for the first poll of a connection. `uid_validity` 0 for POP3. 1: it is another one than was read
  * before, or has other UIDs; what is known of those is still there under their generations, and receive->mailbox is the new one, not yet
  * stored. */
@@ -104,7 +102,6 @@ int  receive_wait(struct receive *receive, struct err *err);
 int receive_skip(struct receive *receive, const char *uid, int64_t size, int64_t attempts, const struct err *why, struct err *err);
 /* 0: go on with the others; -1: not suspicious enough yet, the poll ends with `why`. */
 int receive_suspect(struct receive *receive, const char *uid, int64_t size, const struct err *why);
-int64_t receive_retry_delay(int64_t attempts);  /* ms */
 
 /* A list of UIDs with what else is worth knowing, gathered from a walk. */
 struct receive_list {
